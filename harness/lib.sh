@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the scripts of this directory, after set -eu.
+# shellcheck shell=sh disable=SC2034
+
+HARNESS=$(cd "$(dirname "$0")" && pwd)
+TOP=$(dirname "$HARNESS")
+BUILD=$TOP/build
+BASE=${BASE:-6.12}
+
+# Downloads and compiler results survive a fresh clone here.
+SDEI_CACHE=${SDEI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-arm64-sdei}
+
+CROSS=aarch64-linux-gnu-
+# No cross prefix on an arm64 machine
+[ "$(uname -m)" != aarch64 ] || CROSS=
+JOBS=${JOBS:-$(nproc)}
+
+say() { echo "  [$(basename "$0")] $*" >&2; }
+die() { echo "$(basename "$0"): $*" >&2; exit 1; }
