@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /init of the emulated host (and of nothing else).
+ *
+ * Mounts what the tests need, makes sure from the kernel's own log that KVM
+ * runs in the mode that was asked for, works through /job, and reports over
+ * a virtio-serial port named "verdict", never over the console: what a
+ * kernel or a test prints cannot be mistaken for a verdict, because every
+ * line that a test prints is forwarded behind "| ".
+ *
+ * /job, one directive a line:
+ *	mode vhe|nvhe|protected|any	the KVM mode that is expected
+ *	test NAME SECONDS PROGRAM [ARGUMENT]...
+ *	run NAME SECONDS COMMAND LINE	the same through the shell, shown on the
+ *					console as well
+ *	shell				a prompt on the console
+ *
+ * The verdict port gets
+ *	mode WANTED ok | mode WANTED bad: WHY
+ *	begin NAME
+ *	| a line that the test printed
+ *	end NAME exit N | end NAME signal N | end NAME timeout SECONDS
+ *	done
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define MAX_ARGS	64
+#define SYSLOG_READ_ALL	3
+
+static int verdict = -1;
+
+static void put(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n > 0) {
+			buf += n;
+			len -= n;
+		}
+	}
+}
+
+static void report(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	if ((size_t)n > sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	put(verdict, line, n);
+}
+
+/* Into the kernel's log, so that a splat on the console has a name above it */
+static void mark(const char *what, const char *name)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "<6>init: %s %s\n", what, name);
+	close(fd);
+}
+
+static void power_off(void)
+{
+	sync();
+	/* The port is drained by the kernel before the machine goes away. */
+	if (verdict >= 0)
+		close(verdict);
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+static void give_up(const char *why)
+{
+	if (verdict >= 0)
+		report("broken %s", why);
+	fprintf(stderr, "init: %s: %s\n", why, strerror(errno));
+	power_off();
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	put(fd, text, strlen(text));
+	close(fd);
+}
+
+static void mount_all(void)
+{
+	static const struct {
+		const char *type, *where, *options;
+	} fs[] = {
+		{ "devtmpfs", "/dev", "" },
+		{ "proc", "/proc", "" },
+		{ "sysfs", "/sys", "" },
+		{ "tmpfs", "/tmp", "" },
+		{ "tmpfs", "/run", "" },
+		{ "tmpfs", "/dev/shm", "" },
+		{ "devpts", "/dev/pts", "" },
+		{ "hugetlbfs", "/dev/hugepages", "" },
+		{ "debugfs", "/sys/kernel/debug", "" },
+		{ "tracefs", "/sys/kernel/tracing", "" },
+		{ "cgroup2", "/sys/fs/cgroup", "" },
+	};
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	for (size_t i = 0; i < sizeof(fs) / sizeof(fs[0]); i++) {
+		mkdir(fs[i].where, 0755);
+		/* Some are not configured; a test that needs one says so. */
+		mount(fs[i].type, fs[i].where, fs[i].type, 0, fs[i].options);
+	}
+	symlink("/proc/self/fd", "/dev/fd");
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	write_file("/proc/sys/vm/nr_hugepages", "32");
+	write_file("/proc/sys/vm/unprivileged_userfaultfd", "1");
+	write_file("/proc/sys/kernel/printk", "7 4 1 7");
+}
+
+static void open_verdict(void)
+{
+	struct dirent *d;
+	DIR *dir = opendir("/sys/class/virtio-ports");
+
+	while (dir && (d = readdir(dir))) {
+		char path[512], name[64] = "";
+		int fd, n;
+
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name",
+			 d->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		n = read(fd, name, sizeof(name) - 1);
+		close(fd);
+		if (n <= 0 || strcmp(name, "verdict\n"))
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", d->d_name);
+		verdict = open(path, O_WRONLY | O_CLOEXEC);
+		break;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* What KVM says of itself in the kernel's log (arch/arm64/kvm/arm.c) */
+static void check_mode(const char *want)
+{
+	static char log[1 << 18];
+	const char *seen;
+	int n = klogctl(SYSLOG_READ_ALL, log, sizeof(log) - 1);
+
+	log[n > 0 ? n : 0] = '\0';
+	if (strstr(log, "Protected nVHE mode initialized successfully") ||
+	    strstr(log, "Protected hVHE mode initialized successfully"))
+		seen = "protected";
+	else if (strstr(log, "Hyp nVHE mode initialized successfully") ||
+		 strstr(log, "Hyp mode initialized successfully"))
+		seen = "nvhe";
+	else if (strstr(log, "]: VHE mode initialized successfully"))
+		seen = "vhe";
+	else
+		seen = "no KVM";
+
+	if (!strcmp(want, "any") || !strcmp(want, seen)) {
+		report("mode %s ok", want);
+		return;
+	}
+	report("mode %s bad: the host's log says %s", want, seen);
+	fprintf(stderr, "init: KVM mode %s wanted, %s seen\n", want, seen);
+	power_off();
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Forward complete lines, and a last incomplete one when @end. */
+static size_t forward(char *buf, size_t len, int end, int echo)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (buf[i] != '\n')
+			continue;
+		put(verdict, "| ", 2);
+		put(verdict, buf + from, i + 1 - from);
+		if (echo)
+			put(1, buf + from, i + 1 - from);
+		from = i + 1;
+	}
+	if (end && from < len) {
+		put(verdict, "| ", 2);
+		put(verdict, buf + from, len - from);
+		put(verdict, "\n", 1);
+		if (echo)
+			put(1, buf + from, len - from);
+		from = len;
+	}
+	memmove(buf, buf + from, len - from);
+	return len - from;
+}
+
+static void run(const char *name, int seconds, char **argv, int echo)
+{
+	static char buf[65536];
+	double deadline = now() + seconds;
+	int pipefd[2], status = 0, timeout = 0, gone = 0;
+	size_t len = 0;
+	pid_t pid;
+
+	mark("begin", name);
+	report("begin %s", name);
+	if (pipe2(pipefd, O_CLOEXEC))
+		give_up("pipe");
+	pid = fork();
+	if (pid < 0)
+		give_up("fork");
+	if (!pid) {
+		int null = open("/dev/null", O_RDONLY);
+
+		setpgid(0, 0);
+		dup2(null, 0);
+		dup2(pipefd[1], 1);
+		dup2(pipefd[1], 2);
+		execvp(argv[0], argv);
+		fprintf(stderr, "cannot run %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	setpgid(pid, pid);
+	close(pipefd[1]);
+	fcntl(pipefd[0], F_SETFL, O_NONBLOCK);
+
+	for (;;) {
+		struct pollfd p = { .fd = pipefd[0], .events = POLLIN };
+		ssize_t n;
+
+		if (!gone && waitpid(pid, &status, WNOHANG) == pid)
+			gone = 1;
+		poll(&p, 1, gone ? 0 : 50);
+		n = read(pipefd[0], buf + len, sizeof(buf) - len);
+		if (n > 0) {
+			len = forward(buf, len + n, len + n == sizeof(buf), echo);
+			continue;
+		}
+		/* Whoever inherited the pipe does not outlive the test. */
+		if (gone)
+			break;
+		if (n == 0)
+			usleep(1000);
+		if (now() > deadline) {
+			timeout = 1;
+			kill(-pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			gone = 1;
+		}
+	}
+	kill(-pid, SIGKILL);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	forward(buf, len, 1, echo);
+	close(pipefd[0]);
+
+	if (timeout)
+		report("end %s timeout %d", name, seconds);
+	else if (WIFSIGNALED(status))
+		report("end %s signal %d", name, WTERMSIG(status));
+	else
+		report("end %s exit %d", name, WEXITSTATUS(status));
+	mark("end", name);
+}
+
+static void shell(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		setsid();
+		ioctl(0, TIOCSCTTY, 1);
+		execlp("sh", "sh", "-l", NULL);
+		perror("sh");
+		_exit(127);
+	}
+	while (waitpid(-1, NULL, 0) != pid)
+		;
+}
+
+/* Cut the next word off *@rest. */
+static char *word(char **rest)
+{
+	char *w;
+
+	while (isspace((unsigned char)**rest))
+		(*rest)++;
+	w = *rest;
+	while (**rest && !isspace((unsigned char)**rest))
+		(*rest)++;
+	if (**rest)
+		*(*rest)++ = '\0';
+	return w;
+}
+
+int main(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	FILE *job;
+
+	mount_all();
+	setenv("PATH", "/t:/bin:/sbin:/usr/bin:/usr/sbin", 1);
+	setenv("HOME", "/", 1);
+	setenv("TERM", "linux", 1);
+	sethostname("host", 4);
+	open_verdict();
+
+	job = fopen("/job", "re");
+	if (!job)
+		give_up("/job");
+	while ((n = getline(&line, &size, job)) > 0) {
+		char *rest = line, *what, *argv[MAX_ARGS + 1];
+		int argc = 0;
+
+		line[strcspn(line, "\n")] = '\0';
+		what = word(&rest);
+		if (!strcmp(what, "mode")) {
+			check_mode(word(&rest));
+		} else if (!strcmp(what, "test")) {
+			char *name = word(&rest);
+			int seconds = atoi(word(&rest));
+
+			while (argc < MAX_ARGS && *(argv[argc] = word(&rest)))
+				argc++;
+			argv[argc] = NULL;
+			run(name, seconds, argv, 0);
+		} else if (!strcmp(what, "run")) {
+			char *name = word(&rest);
+			int seconds = atoi(word(&rest));
+			char *sh[] = { "sh", "-c", rest, NULL };
+
+			run(name, seconds, sh, 1);
+		} else if (!strcmp(what, "shell")) {
+			shell();
+		} else if (*what && *what != '#') {
+			errno = EINVAL;
+			give_up(what);
+		}
+	}
+	report("done");
+	power_off();
+}
