@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+# The verbs.  Each is a script in harness/, whose head says more.
+#
+#   make test T=sdei M=nvhe		one program, one host mode
+#   BASE=6.12				the base kernel (bases/ lists them)
+
+BASE ?= 6.12
+T ?=
+M ?=
+KERNEL ?=
+export BASE
+
+.PHONY: help setup kernel test bench shell demo series series-check clean distclean
+
+help:
+	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
+	@echo 'make test          all tests; the last line is "N passed, N failed"'
+	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode)'
+	@echo 'make bench         what each SDEI call costs, in instructions'
+	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
+	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
+	@echo 'make series-check  build and check every step of the series'
+	@echo 'make kernel        build the host kernel and the selftests only'
+	@echo 'make setup         install the Debian packages that all this needs'
+	@echo 'make clean         remove build/ (downloads and compiler results stay in the cache)'
+
+setup:
+	@harness/setup
+
+kernel: setup
+	@harness/kernel pristine
+	@harness/kernel patched
+
+test: setup
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)')
+
+bench: setup kernel
+	@harness/bench
+
+shell: setup kernel
+	@harness/shell $(M)
+
+demo: setup kernel
+	@harness/demo
+
+series: setup
+	@harness/series $(if $(KERNEL),'$(KERNEL)')
+
+series-check: setup
+	@harness/series-check
+
+clean:
+	rm -rf build

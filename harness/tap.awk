@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+# Judge one program of ours: every TAP line is a check, a skip is a failure,
+# and so are a plan that is not fulfilled and an exit status that is not 0.
+# where: "MODE PROGRAM"; outcome: "exit N", "signal N", "timeout N", "host WHY"
+function say(result, what) { print result, where ": " what }
+
+/^1\.\.[0-9]+/ { plan = substr($1, 4) + 0 }
+/^(not )?ok [0-9]+/ {
+	ran++
+	what = $0
+	sub(/^(not )?ok [0-9]+ *(- )?/, "", what)
+	if (what ~ /# *SKIP/)
+		say("fail", what " (skipped)")
+	else if ($1 == "not") {
+		say("fail", what)
+		bad++
+	} else
+		say("pass", what)
+}
+END {
+	split(outcome, o)
+	if (outcome == "exit 4")
+		say("fail", "skipped as a whole")
+	else if (outcome != "exit 0" && !(o[1] == "exit" && bad))
+		say("fail", "ended with " outcome)
+	else if (plan && ran != plan)
+		say("fail", "planned " plan " checks, reported " ran + 0)
+	else if (!ran && outcome == "exit 0")
+		say("pass", "exit status 0")
+}
