@@ -126,7 +126,7 @@ int64_t __sdei_call(uint64_t x0, const uint64_t *args);
  * that no call may change.
  */
 #define sdei_call(fn, ...)						\
-	__sdei_call(SDEI_1_0_FN_BASE + (fn), (const uint64_t[5]){ __VA_ARGS__ })
+	__sdei_call(SDEI_1_0_FN_BASE + (fn), (const uint64_t[5]) { __VA_ARGS__ })
 
 /* What sdei_guest_entry saves; the layout is known to sdei_entry.S. */
 struct sdei_frame {
@@ -191,20 +191,22 @@ void sdei_guest_trigger(uint64_t event);
 
 #define GUEST_ASSERT_STATUS(event, want)				\
 do {									\
-	int64_t __status = sdei_call(SDEI_EVENT_STATUS, event);		\
+	uint64_t __event = (event);					\
+	int64_t __want = (want);					\
+	int64_t __status = sdei_call(SDEI_EVENT_STATUS, __event);	\
 									\
-	__GUEST_ASSERT(__status == (int64_t)(want),			\
+	__GUEST_ASSERT(__status == __want,				\
 		       "EVENT_STATUS(0x%lx) is %ld, want %ld",		\
-		       (unsigned long)(event), (long)__status, (long)(want)); \
+		       (long)__event, (long)__status, (long)__want);	\
 } while (0)
 
 #define GUEST_ASSERT_CALL(want, fn, ...)				\
 do {									\
+	int64_t __want = (want);					\
 	int64_t __ret = sdei_call(fn, ##__VA_ARGS__);			\
 									\
-	__GUEST_ASSERT(__ret == (int64_t)(want),			\
-		       "%s(%s) is %ld, want %ld", #fn, #__VA_ARGS__,	\
-		       (long)__ret, (long)(want));			\
+	__GUEST_ASSERT(__ret == __want, "%s(%s) is %ld, want %ld",	\
+		       #fn, #__VA_ARGS__, (long)__ret, (long)__want);	\
 } while (0)
 
 /*
@@ -326,10 +328,10 @@ uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args
 
 #define puppet_call(p, fn, ...)						\
 	__puppet_call_args(p, SDEI_1_0_FN_BASE + (fn),			\
-			   (const uint64_t[5]){ __VA_ARGS__ })
+			   (const uint64_t[5]) { __VA_ARGS__ })
 #define __puppet_call(p, fn, ...)					\
 	__puppet_call_start(p, SDEI_1_0_FN_BASE + (fn),			\
-			    (const uint64_t[5]){ __VA_ARGS__ })
+			    (const uint64_t[5]) { __VA_ARGS__ })
 
 static inline uint64_t puppet_text(struct puppet *p, enum puppet_text text)
 {
@@ -337,18 +339,9 @@ static inline uint64_t puppet_text(struct puppet *p, enum puppet_text text)
 }
 
 /*
- * For tests in kselftest_harness.h's frame: a suite whose tests all run twice,
- * with HVC and with SMC as the guest's conduit,
+ * A test of a suite in kselftest_harness.h's frame, whose variants have a
+ * conduit, that consists of guest code for one vCPU.
  */
-#define SDEI_TEST_SUITE(suite)						\
-	FIXTURE(suite) {};						\
-	FIXTURE_VARIANT(suite) { enum sdei_conduit conduit; };		\
-	FIXTURE_VARIANT_ADD(suite, hvc) { .conduit = SDEI_HVC };	\
-	FIXTURE_VARIANT_ADD(suite, smc) { .conduit = SDEI_SMC };	\
-	FIXTURE_SETUP(suite) {}						\
-	FIXTURE_TEARDOWN(suite) {}
-
-/* and a test that consists of guest code for one vCPU. */
 #define SDEI_GUEST_TEST(suite, test)					\
 	static void guest_##test(void);					\
 	TEST_F(suite, test)						\
