@@ -137,6 +137,9 @@ make_scratch() {
 	trap 'rm -rf "$scratch"' EXIT
 	trap 'exit 1' HUP INT TERM
 	plain_git init -q --bare --template= "$scratch/git"
+	# The kernel's own, for the function names in hunk headers
+	mkdir "$scratch/git/info"
+	printf '%s\n' '*.c diff=cpp' '*.h diff=cpp' '*.rs diff=rust' >"$scratch/git/info/attributes"
 }
 
 # git on the scratch repository, with the index named first.
