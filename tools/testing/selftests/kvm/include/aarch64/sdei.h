@@ -273,7 +273,7 @@ enum puppet_text {
 	PUPPET_RESUME	= 0x070,	/* BRK: where to resume */
 	PUPPET_A32	= 0x080,	/* A32 BKPT */
 	PUPPET_T32	= 0x092,	/* T32 BKPT, not 4-byte aligned */
-	PUPPET_SIZE	= 0x094,
+	/* The rest of the page is BRKs. */
 };
 
 struct puppet {
@@ -336,6 +336,12 @@ uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args
 static inline uint64_t puppet_text(struct puppet *p, enum puppet_text text)
 {
 	return p->text + text;
+}
+
+/* Where calls are made; they return to the instruction behind it. */
+static inline uint64_t puppet_conduit(struct puppet *p)
+{
+	return puppet_text(p, p->conduit == SDEI_HVC ? PUPPET_HVC : PUPPET_SMC);
 }
 
 /*

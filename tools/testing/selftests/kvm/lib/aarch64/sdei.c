@@ -309,7 +309,7 @@ void puppet_attach(struct puppet *p, enum sdei_conduit conduit)
 	p->conduit = conduit;
 
 	p->text = vm_vaddr_alloc_page(vm);
-	for (i = 0; i < PUPPET_SIZE; i += 4)
+	for (i = 0; i < vm->page_size; i += 4)
 		puppet_put_insn(p, i, INSN_BRK);
 	puppet_put_insn(p, PUPPET_HVC, INSN_HVC);
 	puppet_put_insn(p, PUPPET_SMC, INSN_SMC);
@@ -317,7 +317,7 @@ void puppet_attach(struct puppet *p, enum sdei_conduit conduit)
 		puppet_put_insn(p, PUPPET_NOPS + 4 * i, INSN_NOP);
 	puppet_put_insn(p, PUPPET_LDR, INSN_LDR_X5_X4);
 	puppet_put_insn(p, PUPPET_A32, INSN_A32_BKPT);
-	puppet_put_insn(p, PUPPET_T32, INSN_T32_BKPT);
+	puppet_put_insn(p, PUPPET_T32, INSN_T32_BKPT | INSN_T32_BKPT << 16);
 	*virt_get_pte_hva(vm, p->text) |= PTE_EL0_RO;
 
 	p->vectors = vm_vaddr_alloc_page(vm);
@@ -447,8 +447,7 @@ uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args
 	vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.regs[0]), fn);
 	for (i = 0; i < 5; i++)
 		vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.regs[i + 1]), args[i]);
-	vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.pc),
-		     puppet_text(p, p->conduit == SDEI_HVC ? PUPPET_HVC : PUPPET_SMC));
+	vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.pc), puppet_conduit(p));
 	return puppet_run(p);
 }
 
@@ -472,8 +471,7 @@ int64_t __puppet_call_args(struct puppet *p, uint64_t fn, const uint64_t *args)
 		saved[i] = sdei_get_reg(p->vcpu, ids[i]);
 
 	pc = __puppet_call_start(p, fn, args);
-	TEST_ASSERT(pc == puppet_text(p, p->conduit == SDEI_HVC ?
-				      PUPPET_HVC : PUPPET_SMC) + 4,
+	TEST_ASSERT(pc == puppet_conduit(p) + 4,
 		    "Call 0x%lx does not return, but ends at 0x%lx", fn, pc);
 	ret = sdei_get_reg(p->vcpu, ids[0]);
 
