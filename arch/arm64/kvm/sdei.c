@@ -1,0 +1,693 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Software Delegated Exception Interface (SDEI): the dispatcher for KVM guests.
+ *
+ * "Section" refers to Arm DEN0054C, version 1.1 of the interface: delivery is in
+ * section 4.3, the calls are in section 5.1, the states in section 6.1. The guest
+ * is the client, at EL1; each vCPU is a PE. All events are private to a PE: there
+ * are no shared events and no interrupts bound to events.
+ *
+ * An event's state on a PE is one bit in each of four words of struct
+ * kvm_sdei_vcpu. This is what the calls do to it (section 6.1), for an event
+ * that is (r)egistered, (e)nabled, its handler r(u)nning:
+ *
+ *	reu	REGISTER	ENABLE	DISABLE	UNREGISTER	completion
+ *	000	100		DENIED	DENIED	DENIED		-
+ *	001	DENIED		DENIED	DENIED	PENDING		000
+ *	100	DENIED		110	100	000		-
+ *	101	DENIED		111	101	PENDING, 001	100
+ *	110	DENIED		110	100	000		-
+ *	111	DENIED		111	101	PENDING, 001	110
+ *
+ * The fourth word holds what is pending. It is the only one that other threads
+ * write. Whoever sets a bit there requests KVM_REQ_SDEI afterwards and kicks
+ * the vCPU. The vCPU evaluates what it can deliver, once for each request, when
+ * it enters the guest; and it requests that of itself whenever it changes its own
+ * state in a way that can make a pending event deliverable.
+ */
+
+#include <linux/bitops.h>
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/string.h>
+
+#include <asm/kvm_emulate.h>
+#include <asm/kvm_hyp.h>
+#include <asm/kvm_sdei.h>
+
+#include <kvm/arm_hypercalls.h>
+#include <kvm/arm_vgic.h>
+
+#include <uapi/linux/arm_sdei.h>
+
+#include "trace_arm.h"
+
+/*
+ * The slot of the exposed event @num, or -1. Only the low 32 bits of an event
+ * argument count; events are few and event 0 comes first.
+ */
+int kvm_sdei_event_slot(struct kvm *kvm, u32 num)
+{
+	const struct kvm_sdei *exposed = kvm->arch.sdei;
+
+	for (int slot = 0; slot < exposed->nr_events; slot++) {
+		if (exposed->events[slot].num == num)
+			return slot;
+	}
+
+	return -1;
+}
+
+/*
+ * The slot of the event that the vCPU takes next if @pending is pending, or -1
+ * if it takes none (section 4.3.2).
+ */
+static int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
+			       unsigned long pending)
+{
+	unsigned long critical = vcpu->kvm->arch.sdei->critical;
+	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	unsigned long ready = pending & sdei->enabled;
+
+	if (!ready || sdei->masked || (sdei->running & critical))
+		return -1;
+
+	/* Critical preempts normal, and comes first if both are pending. */
+	if (ready & critical)
+		return __ffs(ready & critical);
+
+	return sdei->running ? -1 : __ffs(ready);
+}
+
+/* The slot of the event whose handler the vCPU is executing, or -1. */
+static int kvm_sdei_innermost_event(const struct kvm_vcpu *vcpu)
+{
+	unsigned long critical = vcpu->kvm->arch.sdei->critical;
+	unsigned long running = vcpu->arch.sdei->running;
+
+	if (!running)
+		return -1;
+
+	return __ffs((running & critical) ?: running);
+}
+
+static struct kvm_sdei_vcpu_context *
+kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
+{
+	u32 priority = vcpu->kvm->arch.sdei->events[slot].priority;
+
+	return &vcpu->arch.sdei->ctxt[priority];
+}
+
+/**
+ * kvm_sdei_vcpu_has_deliverable() - would the vCPU take an event if it ran now?
+ * @vcpu: the vCPU, of a VM with SDEI
+ *
+ * Only this ends WFI; what is pending but masked, disabled or of too low a
+ * priority does not. Exact in the vCPU's own thread, a hint elsewhere.
+ */
+bool kvm_sdei_vcpu_has_deliverable(struct kvm_vcpu *vcpu)
+{
+	return kvm_sdei_next_event(vcpu, READ_ONCE(vcpu->arch.sdei->pending)) >= 0;
+}
+
+/**
+ * kvm_sdei_reevaluate() - note that the state of a PE has changed
+ * @vcpu: the vCPU, whose own thread this is (or its mutex is held)
+ *
+ * To be called after each change which can make a pending event deliverable.
+ */
+void kvm_sdei_reevaluate(struct kvm_vcpu *vcpu)
+{
+	if (kvm_sdei_vcpu_has_deliverable(vcpu))
+		kvm_make_request(KVM_REQ_SDEI, vcpu);
+}
+
+/*
+ * PSTATE of code entered from @pstate as if by an exception to EL1: handlers,
+ * and what EVENT_COMPLETE_AND_RESUME resumes.
+ */
+static u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
+{
+	return kvm_exception_pstate(pstate, PSR_MODE_EL1h,
+				    vcpu_read_sys_reg(vcpu, SCTLR_EL1),
+				    kvm_has_mte(vcpu->kvm));
+}
+
+/**
+ * kvm_sdei_deliver() - enter the handler of a pending event that can be taken
+ * @vcpu: the vCPU, loaded, in its own thread, about to enter the guest
+ *
+ * Serves KVM_REQ_SDEI (section 4.3). One event for one request is enough: a
+ * second one can't be taken before the handler entered here completes, unless
+ * it is critical and has become pending since, with a request of its own.
+ */
+void kvm_sdei_deliver(struct kvm_vcpu *vcpu)
+{
+	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	struct kvm_sdei_vcpu_context *ctxt;
+	u64 entry;
+	int slot;
+
+	slot = kvm_sdei_next_event(vcpu, READ_ONCE(sdei->pending));
+	if (slot < 0)
+		return;
+
+	/*
+	 * Full barrier: what the sender stored before it set the bit is visible
+	 * to the handler. If the event has been cancelled under our feet, there
+	 * may be another one.
+	 */
+	if (!test_and_clear_bit(slot, &sdei->pending)) {
+		kvm_sdei_reevaluate(vcpu);
+		return;
+	}
+
+	/* The handler interrupts what the vCPU would have executed next. */
+	kvm_vcpu_adjust_pc(vcpu);
+
+	ctxt = kvm_sdei_context(vcpu, slot);
+	memcpy(ctxt->regs, regs->regs, sizeof(ctxt->regs));
+	ctxt->pc = regs->pc;
+	ctxt->pstate = regs->pstate;
+
+	entry = sdei->event[slot].entry;
+	if (sdei->relative & BIT(slot))
+		entry += vcpu_read_sys_reg(vcpu, VBAR_EL1);
+
+	regs->regs[0] = vcpu->kvm->arch.sdei->events[slot].num;
+	regs->regs[1] = sdei->event[slot].arg;
+	regs->regs[2] = ctxt->pc;
+	regs->regs[3] = ctxt->pstate;
+	regs->pc = entry;
+	regs->pstate = kvm_sdei_entry_pstate(vcpu, ctxt->pstate);
+
+	sdei->running |= BIT(slot);
+
+	trace_kvm_sdei_deliver(vcpu, regs->regs[0], ctxt->pc, entry);
+}
+
+/*
+ * Make the event in @slot pending, if it is registered. @self says that this is
+ * the vCPU's own thread, outside of the guest, which needs no kick. A sender
+ * that finds the event pending leaves request and kick to the one that made it
+ * so.
+ */
+static bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu, int slot, bool self)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!(READ_ONCE(sdei->registered) & BIT(slot)))
+		return false;
+
+	trace_kvm_sdei_inject(vcpu, vcpu->kvm->arch.sdei->events[slot].num);
+
+	/* Full barrier: the sender's stores come first. */
+	if (test_and_set_bit(slot, &sdei->pending))
+		return true;
+
+	kvm_make_request(KVM_REQ_SDEI, vcpu);
+	if (!self)
+		kvm_vcpu_kick(vcpu);
+
+	return true;
+}
+
+/**
+ * kvm_sdei_inject_event() - make an event pending on a vCPU
+ * @vcpu: the vCPU, of any VM
+ * @num: event number
+ *
+ * Callable from any thread and from any context but NMI. The vCPU is woken up or
+ * kicked; the event is delivered as soon as the guest can take it. Instances of
+ * an event that is still pending coalesce.
+ *
+ * Return: 0 if the event is pending now, -ENOENT if the VM does not expose it,
+ * -ENOTCONN if the guest has not registered it on this vCPU.
+ */
+int kvm_sdei_inject_event(struct kvm_vcpu *vcpu, u32 num)
+{
+	int slot;
+
+	if (!vcpu_has_sdei(vcpu))
+		return -ENOENT;
+
+	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	if (slot < 0)
+		return -ENOENT;
+
+	return kvm_sdei_make_pending(vcpu, slot, false) ? 0 : -ENOTCONN;
+}
+
+/**
+ * kvm_sdei_inject_event_now() - inject an event if it would be taken at once
+ * @vcpu: the vCPU, whose own thread this is
+ * @num: event number
+ *
+ * For events that are of use only before the guest executes another
+ * instruction. A critical event that another thread injects meanwhile may still
+ * come first.
+ *
+ * Return: 0 if the vCPU takes the event at its next entry into the guest,
+ * -EBUSY, and nothing is pending, if it would not, or does anyway because the
+ * event is pending already; otherwise as kvm_sdei_inject_event().
+ */
+int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	unsigned long pending;
+	int slot;
+
+	if (!vcpu_has_sdei(vcpu))
+		return -ENOENT;
+
+	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	if (slot < 0)
+		return -ENOENT;
+
+	if (!(sdei->registered & BIT(slot)))
+		return -ENOTCONN;
+
+	pending = READ_ONCE(sdei->pending);
+	if ((pending & BIT(slot)) ||
+	    kvm_sdei_next_event(vcpu, pending | BIT(slot)) != slot)
+		return -EBUSY;
+
+	return kvm_sdei_make_pending(vcpu, slot, true) ? 0 : -ENOTCONN;
+}
+
+/**
+ * kvm_sdei_cancel_event() - take back an event that has not been delivered
+ * @vcpu: the vCPU, of any VM
+ * @num: event number
+ *
+ * Callable from any thread and from any context.
+ *
+ * Return: 0 if the event was pending and is no longer, -ENOENT if it was not
+ * pending, or is not exposed.
+ */
+int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
+{
+	int slot;
+
+	if (!vcpu_has_sdei(vcpu))
+		return -ENOENT;
+
+	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	if (slot < 0 || !test_and_clear_bit(slot, &vcpu->arch.sdei->pending))
+		return -ENOENT;
+
+	return 0;
+}
+
+/**
+ * kvm_sdei_set_registered() - register an event
+ * @sdei: state of the vCPU, whose own thread this is (or its mutex is held)
+ * @slot: the event
+ *
+ * A sender that saw an earlier registration may have set the pending bit after
+ * it was cleared along with that registration. The bit counts for nothing while
+ * the event is not registered, and must not count for the next registration.
+ * From here on, senders may set it.
+ */
+void kvm_sdei_set_registered(struct kvm_sdei_vcpu *sdei, int slot)
+{
+	clear_bit(slot, &sdei->pending);
+	smp_mb__after_atomic();		/* Forget before senders may send. */
+	WRITE_ONCE(sdei->registered, sdei->registered | BIT(slot));
+}
+
+/**
+ * kvm_sdei_clear_registered() - unregister events, and forget what is pending
+ * @sdei: state of the vCPU, whose own thread this is (or its mutex is held)
+ * @slots: the events, a bit mask
+ *
+ * If a handler runs, its event becomes unregister pending.
+ */
+void kvm_sdei_clear_registered(struct kvm_sdei_vcpu *sdei, unsigned long slots)
+{
+	WRITE_ONCE(sdei->registered, sdei->registered & ~slots);
+	sdei->enabled &= ~slots;
+	sdei->relative &= ~slots;
+	atomic_long_andnot(slots, (atomic_long_t *)&sdei->pending);
+}
+
+static s64 kvm_sdei_event_register(struct kvm_vcpu *vcpu, int slot)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	u64 entry = smccc_get_arg2(vcpu);
+	u64 arg = smccc_get_arg3(vcpu);
+	u64 flags = vcpu_get_reg(vcpu, 4);
+
+	/* The routing flag and the affinity in x5 are for shared events. */
+	if (!IS_ALIGNED(entry, 4) ||
+	    (flags & ~(SDEI_EVENT_REGISTER_RM_PE | SDEI_EVENT_REGISTER_RELATIVE)))
+		return SDEI_INVALID_PARAMETERS;
+
+	if ((sdei->registered | sdei->running) & BIT(slot))
+		return SDEI_DENIED;
+
+	sdei->event[slot].entry = entry;
+	sdei->event[slot].arg = arg;
+	if (flags & SDEI_EVENT_REGISTER_RELATIVE)
+		sdei->relative |= BIT(slot);
+	kvm_sdei_set_registered(sdei, slot);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_enable(struct kvm_vcpu *vcpu, int slot)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!(sdei->registered & BIT(slot)))
+		return SDEI_DENIED;
+
+	sdei->enabled |= BIT(slot);
+	kvm_sdei_reevaluate(vcpu);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_disable(struct kvm_vcpu *vcpu, int slot)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!(sdei->registered & BIT(slot)))
+		return SDEI_DENIED;
+
+	sdei->enabled &= ~BIT(slot);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_context(struct kvm_vcpu *vcpu)
+{
+	u32 reg = smccc_get_arg1(vcpu);
+	int slot;
+
+	slot = kvm_sdei_innermost_event(vcpu);
+	if (slot < 0)
+		return SDEI_DENIED;
+
+	if (reg >= KVM_SDEI_NR_REGS)
+		return SDEI_INVALID_PARAMETERS;
+
+	reg = array_index_nospec(reg, KVM_SDEI_NR_REGS);
+
+	return kvm_sdei_context(vcpu, slot)->regs[reg];
+}
+
+/*
+ * End the handler of the event in @slot, the innermost one. Go on where it
+ * interrupted the guest or, if @resume is given, there, as if the interrupted
+ * code had taken an exception to it.
+ */
+static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
+				 const u64 *resume)
+{
+	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(vcpu, slot);
+	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
+	unsigned long from = regs->pc;
+
+	memcpy(regs->regs, ctxt->regs, sizeof(ctxt->regs));
+	regs->pc = ctxt->pc;
+	regs->pstate = ctxt->pstate;
+
+	if (resume) {
+		vcpu_write_sys_reg(vcpu, ctxt->pc, ELR_EL1);
+		vcpu_write_sys_reg(vcpu, ctxt->pstate, SPSR_EL1);
+		regs->pc = *resume;
+		regs->pstate = kvm_sdei_entry_pstate(vcpu, ctxt->pstate);
+	}
+
+	/* SMC, unlike HVC, has queued an increment: of a PC that is gone now. */
+	if (vcpu_get_flag(vcpu, INCREMENT_PC))
+		vcpu_clear_flag(vcpu, INCREMENT_PC);
+
+	vcpu->arch.sdei->running &= ~BIT(slot);
+	kvm_sdei_reevaluate(vcpu);
+
+	trace_kvm_sdei_complete(vcpu, vcpu->kvm->arch.sdei->events[slot].num,
+				from, regs->pc);
+}
+
+/* The handler has completed, whatever its status argument is. */
+static s64 kvm_sdei_event_complete(struct kvm_vcpu *vcpu)
+{
+	int slot = kvm_sdei_innermost_event(vcpu);
+
+	if (slot < 0)
+		return SDEI_DENIED;
+
+	kvm_sdei_end_handler(vcpu, slot, NULL);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_complete_and_resume(struct kvm_vcpu *vcpu)
+{
+	int slot = kvm_sdei_innermost_event(vcpu);
+	u64 resume = smccc_get_arg1(vcpu);
+
+	if (slot < 0)
+		return SDEI_DENIED;
+
+	if (!IS_ALIGNED(resume, 4))
+		return SDEI_INVALID_PARAMETERS;
+
+	kvm_sdei_end_handler(vcpu, slot, &resume);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_unregister(struct kvm_vcpu *vcpu, int slot)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!((sdei->registered | sdei->running) & BIT(slot)))
+		return SDEI_DENIED;
+
+	kvm_sdei_clear_registered(sdei, BIT(slot));
+
+	return (sdei->running & BIT(slot)) ? SDEI_PENDING : SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_event_status(struct kvm_vcpu *vcpu, int slot)
+{
+	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	return ((sdei->registered >> slot) & 1) << SDEI_EVENT_STATUS_REGISTERED |
+	       ((sdei->enabled >> slot) & 1) << SDEI_EVENT_STATUS_ENABLED |
+	       ((sdei->running >> slot) & 1) << SDEI_EVENT_STATUS_RUNNING;
+}
+
+/* Routing information is for shared events, and INVALID for private ones. */
+static s64 kvm_sdei_event_get_info(struct kvm_vcpu *vcpu, int slot)
+{
+	const struct kvm_sdei_exposed_event *event;
+
+	event = &vcpu->kvm->arch.sdei->events[slot];
+
+	switch ((u32)smccc_get_arg2(vcpu)) {
+	case SDEI_EVENT_INFO_EV_TYPE:
+		return SDEI_EVENT_TYPE_PRIVATE;
+	case SDEI_EVENT_INFO_EV_SIGNALED:
+		/* 0: can be signalled; the specification has it that way round. */
+		return event->num != KVM_SDEI_EVENT_SW;
+	case SDEI_EVENT_INFO_EV_PRIORITY:
+		return event->priority;
+	default:
+		return SDEI_INVALID_PARAMETERS;
+	}
+}
+
+/* There are no slots for bound events, but arguments are judged first. */
+static s64 kvm_sdei_interrupt_bind(struct kvm_vcpu *vcpu)
+{
+	u32 intid = smccc_get_arg1(vcpu);
+
+	if (intid < VGIC_NR_SGIS ||
+	    (intid >= VGIC_NR_PRIVATE_IRQS && !vgic_valid_spi(vcpu->kvm, intid)))
+		return SDEI_INVALID_PARAMETERS;
+
+	return SDEI_OUT_OF_RESOURCE;
+}
+
+/*
+ * A PE that is off, or has not registered the event, takes the signal and
+ * forgets it.
+ */
+static s64 kvm_sdei_event_signal(struct kvm_vcpu *vcpu, int slot)
+{
+	u64 mpidr = smccc_get_arg2(vcpu) & MPIDR_HWID_BITMASK;
+	struct kvm_vcpu *target = vcpu;
+
+	if (vcpu->kvm->arch.sdei->events[slot].num != KVM_SDEI_EVENT_SW)
+		return SDEI_INVALID_PARAMETERS;
+
+	if (mpidr != kvm_vcpu_get_mpidr_aff(vcpu)) {
+		target = kvm_mpidr_to_vcpu(vcpu->kvm, mpidr);
+		if (!target)
+			return SDEI_INVALID_PARAMETERS;
+	}
+
+	kvm_sdei_make_pending(target, slot, target == vcpu);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_pe_mask(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	bool changed = !sdei->masked;
+
+	sdei->masked = true;
+
+	return changed;
+}
+
+static s64 kvm_sdei_pe_unmask(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.sdei->masked = false;
+	kvm_sdei_reevaluate(vcpu);
+
+	return SDEI_SUCCESS;
+}
+
+static s64 kvm_sdei_features(struct kvm_vcpu *vcpu)
+{
+	switch ((u32)smccc_get_arg1(vcpu)) {
+	case SDEI_FEATURE_BIND_SLOTS:
+		return 0;
+	case SDEI_FEATURE_RELATIVE_MODE:
+		return 1;
+	default:
+		return SDEI_INVALID_PARAMETERS;
+	}
+}
+
+/* An event whose handler runs becomes unregister pending. */
+static s64 kvm_sdei_private_reset(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	kvm_sdei_clear_registered(sdei, ~0UL);
+
+	return sdei->running ? SDEI_DENIED : SDEI_SUCCESS;
+}
+
+/* The calls that name an event, in x1. */
+static s64 kvm_sdei_event_call(struct kvm_vcpu *vcpu, u32 fn)
+{
+	int slot = kvm_sdei_event_slot(vcpu->kvm, smccc_get_arg1(vcpu));
+
+	if (slot < 0)
+		return SDEI_INVALID_PARAMETERS;
+
+	switch (fn) {
+	case SDEI_1_0_FN_SDEI_EVENT_REGISTER:
+		return kvm_sdei_event_register(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_ENABLE:
+		return kvm_sdei_event_enable(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_DISABLE:
+		return kvm_sdei_event_disable(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_UNREGISTER:
+		return kvm_sdei_event_unregister(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_STATUS:
+		return kvm_sdei_event_status(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_GET_INFO:
+		return kvm_sdei_event_get_info(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_SIGNAL:
+		return kvm_sdei_event_signal(vcpu, slot);
+	case SDEI_1_0_FN_SDEI_EVENT_ROUTING_SET:	/* Private */
+	case SDEI_1_0_FN_SDEI_INTERRUPT_RELEASE:	/* Not bound */
+		return SDEI_INVALID_PARAMETERS;
+	default:
+		return SDEI_NOT_SUPPORTED;
+	}
+}
+
+/**
+ * kvm_sdei_call() - handle a call to SDEI (section 5.1)
+ * @vcpu: the vCPU that calls, by HVC or SMC; function in x0, arguments from x1
+ *
+ * Every call of the interface is here. A VM without SDEI answers NOT_SUPPORTED.
+ *
+ * Return: 1, to go on with the guest.
+ */
+int kvm_sdei_call(struct kvm_vcpu *vcpu)
+{
+	u32 fn = smccc_get_function(vcpu);
+	s64 ret;
+
+	if (!vcpu_has_sdei(vcpu)) {
+		smccc_set_retval(vcpu, SDEI_NOT_SUPPORTED, 0, 0, 0);
+		return 1;
+	}
+
+	switch (fn) {
+	case SDEI_1_0_FN_SDEI_VERSION:
+		ret = 1ULL << SDEI_VERSION_MAJOR_SHIFT |
+		      1ULL << SDEI_VERSION_MINOR_SHIFT;
+		break;
+	case SDEI_1_0_FN_SDEI_EVENT_CONTEXT:
+		ret = kvm_sdei_event_context(vcpu);
+		break;
+	case SDEI_1_0_FN_SDEI_EVENT_COMPLETE:
+		ret = kvm_sdei_event_complete(vcpu);
+		if (ret == SDEI_SUCCESS)
+			return 1;	/* x0 to x3 are the interrupted ones */
+		break;
+	case SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME:
+		ret = kvm_sdei_event_complete_and_resume(vcpu);
+		if (ret == SDEI_SUCCESS)
+			return 1;
+		break;
+	case SDEI_1_0_FN_SDEI_PE_MASK:
+		ret = kvm_sdei_pe_mask(vcpu);
+		break;
+	case SDEI_1_0_FN_SDEI_PE_UNMASK:
+		ret = kvm_sdei_pe_unmask(vcpu);
+		break;
+	case SDEI_1_0_FN_SDEI_INTERRUPT_BIND:
+		ret = kvm_sdei_interrupt_bind(vcpu);
+		break;
+	case SDEI_1_1_FN_SDEI_FEATURES:
+		ret = kvm_sdei_features(vcpu);
+		break;
+	case SDEI_1_0_FN_SDEI_PRIVATE_RESET:
+		ret = kvm_sdei_private_reset(vcpu);
+		break;
+	case SDEI_1_0_FN_SDEI_SHARED_RESET:
+		ret = SDEI_SUCCESS;	/* Nothing shared, nothing bound */
+		break;
+	default:
+		ret = kvm_sdei_event_call(vcpu, fn);
+		break;
+	}
+
+	smccc_set_retval(vcpu, ret, 0, 0, 0);
+	return 1;
+}
+
+/**
+ * kvm_sdei_vcpu_reset() - put a PE into its reset state
+ * @vcpu: the vCPU, of any VM, whose own thread this is (or its mutex is held)
+ *
+ * When a vCPU is reset, and when it turns itself off: handlers are completed
+ * implicitly, events are unregistered, nothing is pending, the PE is masked. A
+ * signal that is under way is forgotten.
+ */
+void kvm_sdei_vcpu_reset(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!vcpu_has_sdei(vcpu))
+		return;
+
+	kvm_sdei_clear_registered(sdei, ~0UL);
+	sdei->running = 0;
+	sdei->masked = true;
+}
