@@ -16,6 +16,9 @@
 #ifndef SELFTEST_KVM_SDEI_H
 #define SELFTEST_KVM_SDEI_H
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <linux/arm_sdei.h>
 
 #include "kvm_util.h"
@@ -249,6 +252,30 @@ uint64_t sdei_run(struct sdei_vm *svm, unsigned int vcpu);
 
 /* Run guest function @fn on vCPU 0 of a fresh VM, to its end. */
 void sdei_run_guest(enum sdei_conduit conduit, void (*fn)(void));
+
+/*
+ * Prepare PSCI CPU_ON of @vcpu, to start in @guest_code with the MMU on and the
+ * stack it has. The entry point and context are for guest code to use.
+ */
+void sdei_prepare_cpu_on(struct sdei_vm *svm, unsigned int vcpu, void *guest_code);
+
+extern char sdei_cpu_on_entry[], sdei_cpu_on_entry_end[];
+extern uint64_t sdei_cpu_on_pa[SDEI_MAX_VCPUS];
+extern uint64_t sdei_cpu_on_context_pa[SDEI_MAX_VCPUS];
+
+/* Run a vCPU in a thread of its own, to its GUEST_DONE(). */
+void sdei_run_thread(struct sdei_vm *svm, unsigned int vcpu, pthread_t *thread);
+
+/* A global of the guest, as the host sees it */
+#define guest_ptr(svm, var)						\
+	((typeof(var) *)addr_gva2hva((svm)->vm, (vm_vaddr_t)&(var)))
+
+/* Wait for a state of the guest or of KVM; the harness has the time-out. */
+#define host_wait_for(cond)						\
+do {									\
+	while (!(cond))							\
+		sched_yield();						\
+} while (0)
 
 /* One of the vCPU's binary statistics, e.g. "blocking" */
 uint64_t sdei_vcpu_stat(struct kvm_vcpu *vcpu, const char *name);

@@ -248,6 +248,81 @@ void sdei_run_guest(enum sdei_conduit conduit, void (*fn)(void))
 	sdei_vm_free(&svm);
 }
 
+/* Known to sdei_entry.S */
+struct sdei_cpu_on_context {
+	uint64_t ttbr0_el1;
+	uint64_t tcr_el1;
+	uint64_t mair_el1;
+	uint64_t cpacr_el1;
+	uint64_t vbar_el1;
+	uint64_t tpidr_el1;
+	uint64_t sctlr_el1;
+	uint64_t sp;
+	uint64_t pc;
+};
+
+uint64_t sdei_cpu_on_pa[SDEI_MAX_VCPUS];
+uint64_t sdei_cpu_on_context_pa[SDEI_MAX_VCPUS];
+
+void sdei_prepare_cpu_on(struct sdei_vm *svm, unsigned int vcpu, void *guest_code)
+{
+	struct kvm_vcpu *v = svm->vcpu[vcpu];
+	struct kvm_vm *vm = svm->vm;
+	struct sdei_cpu_on_context *ctx;
+	vm_paddr_t pa;
+
+	/* Identity-mapped, to be able to turn the MMU on */
+	do {
+		pa = vm_phy_page_alloc(vm, KVM_GUEST_PAGE_TABLE_MIN_PADDR,
+				       vm->memslots[MEM_REGION_DATA]);
+	} while (sparsebit_is_set(vm->vpages_mapped, pa >> vm->page_shift));
+	virt_map(vm, pa, pa, 1);
+
+	ctx = addr_gpa2hva(vm, pa);
+	*ctx = (struct sdei_cpu_on_context) {
+		.ttbr0_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_TTBR0_EL1)),
+		.tcr_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_TCR_EL1)),
+		.mair_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_MAIR_EL1)),
+		.cpacr_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_CPACR_EL1)),
+		.vbar_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_VBAR_EL1)),
+		.tpidr_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_TPIDR_EL1)),
+		.sctlr_el1 = sdei_get_reg(v, KVM_ARM64_SYS_REG(SYS_SCTLR_EL1)),
+		.sp = sdei_get_reg(v, ARM64_CORE_REG(sp_el1)),
+		.pc = (uint64_t)guest_code,
+	};
+	memcpy(ctx + 1, sdei_cpu_on_entry, sdei_cpu_on_entry_end - sdei_cpu_on_entry);
+
+	sdei_cpu_on_context_pa[vcpu] = pa;
+	sdei_cpu_on_pa[vcpu] = pa + sizeof(*ctx);
+	sync_global_to_guest(vm, sdei_cpu_on_context_pa);
+	sync_global_to_guest(vm, sdei_cpu_on_pa);
+}
+
+struct sdei_thread_args {
+	struct sdei_vm *svm;
+	unsigned int vcpu;
+};
+
+static void *sdei_vcpu_thread(void *data)
+{
+	struct sdei_thread_args *args = data;
+
+	TEST_ASSERT_EQ(sdei_run(args->svm, args->vcpu), SDEI_STAGE_DONE);
+	free(args);
+	return NULL;
+}
+
+void sdei_run_thread(struct sdei_vm *svm, unsigned int vcpu, pthread_t *thread)
+{
+	struct sdei_thread_args *args = malloc(sizeof(*args));
+
+	TEST_ASSERT(args, "malloc() failed");
+	args->svm = svm;
+	args->vcpu = vcpu;
+	TEST_ASSERT(!pthread_create(thread, NULL, sdei_vcpu_thread, args),
+		    "pthread_create() failed");
+}
+
 uint64_t sdei_vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
 {
 	struct kvm_stats_header header;

@@ -139,3 +139,30 @@ sdei_guest_resume:
 	ldr	x30, [sp, #REGS_X30]
 	add	sp, sp, #REGS_SIZE
 	eret
+
+/*
+ * Where PSCI CPU_ON starts a vCPU, in a page that is mapped at its physical
+ * address: x0 is the physical address of a struct sdei_cpu_on_context.
+ */
+	.global	sdei_cpu_on_entry
+sdei_cpu_on_entry:
+	ldp	x1, x2, [x0]
+	msr	ttbr0_el1, x1
+	msr	tcr_el1, x2
+	ldp	x1, x2, [x0, #16]
+	msr	mair_el1, x1
+	msr	cpacr_el1, x2
+	ldp	x1, x2, [x0, #32]
+	msr	vbar_el1, x1
+	msr	tpidr_el1, x2
+	ldp	x1, x2, [x0, #48]
+	mov	sp, x2
+	ldr	x3, [x0, #64]
+	tlbi	vmalle1
+	dsb	nsh
+	isb
+	msr	sctlr_el1, x1
+	isb
+	br	x3
+	.global	sdei_cpu_on_entry_end
+sdei_cpu_on_entry_end:
