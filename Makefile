@@ -10,7 +10,7 @@ M ?=
 KERNEL ?=
 export BASE
 
-.PHONY: help setup kernel test bench shell demo series series-check clean distclean
+.PHONY: help setup kernel test bench shell demo series series-check docs-check clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -20,6 +20,7 @@ help:
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
 	@echo 'make series-check  build and check every step of the series'
+	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make kernel        build the host kernel and the selftests only'
 	@echo 'make setup         install the Debian packages that all this needs'
 	@echo 'make clean         remove build/ (downloads and compiler results stay in the cache)'
@@ -44,10 +45,13 @@ demo: setup kernel
 	@harness/demo
 
 series: setup
-	@harness/series $(if $(KERNEL),'$(KERNEL)')
+	@harness/series $(if $(KERNEL),KERNEL='$(KERNEL)' $(if $(findstring command,$(origin BASE)),$(BASE)),$(BASE))
 
 series-check: setup
-	@harness/series-check
+	@harness/series-check $(BASE)
+
+docs-check: setup
+	@harness/docs-check $(BASE)
 
 clean:
 	rm -rf build

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # What the scripts about bases and series share. Sourced, from any directory; leaves the caller in the
-# repository's top directory with $top, $build and, after load_base, $base and the base_* variables set.
+# repository's top directory with $top, $here (where the user is), $build and, after load_base, $base and the base_* variables set.
 #
 # A step is a directory series/NN-topic: its message, its owned files (files) and its hunks (BASE.patch).
 # Steps are applied in a scratch repository that holds nothing but the files which the series touches.
@@ -10,14 +10,26 @@
 # none of which is written to, and in no time.
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+here=$PWD
 cd "$top" || exit
-build=${BUILD:-build}
+build=build
 export LC_ALL=C
 
 me=$(basename -- "$0")
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s: %s\n' "$me" "$*" >&2; }
 die() { warn "$*"; exit 1; }
+
+# The lines of a file as one line
+words() { tr '\n' ' ' <"$1" | sed 's/ $//'; }
+
+# A path that the user gave, which is relative to where he stands
+user_path() {
+	case $1 in
+	/*|'') say "$1" ;;
+	*) say "$here/$1" ;;
+	esac
+}
 
 need() {
 	for need_tool; do
