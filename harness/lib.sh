@@ -17,3 +17,4 @@ JOBS=${JOBS:-$(nproc)}
 
 say() { echo "  [$(basename "$0")] $*" >&2; }
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
+export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
