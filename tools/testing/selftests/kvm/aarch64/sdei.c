@@ -295,7 +295,7 @@ SDEI_GUEST_TEST(sdei, misaligned_entry_is_invalid)
 					  all_events[i], entry + off);
 			GUEST_ASSERT_CALL(SDEI_INVALID_PARAMETERS, SDEI_EVENT_REGISTER,
 					  all_events[i], entry + off, 0,
-					  SDEI_REGISTER_RELATIVE);
+					  SDEI_EVENT_REGISTER_RELATIVE);
 			GUEST_ASSERT_STATUS(all_events[i], 0);
 		}
 	}
@@ -311,7 +311,7 @@ SDEI_GUEST_TEST(sdei, reserved_register_flags_are_invalid)
 		GUEST_ASSERT_CALL(SDEI_INVALID_PARAMETERS, SDEI_EVENT_REGISTER,
 				  EV_NORMAL, entry, 0, BIT(bit));
 		GUEST_ASSERT_CALL(SDEI_INVALID_PARAMETERS, SDEI_EVENT_REGISTER,
-				  EV_SOFT, entry, 0, BIT(bit) | SDEI_REGISTER_RELATIVE);
+				  EV_SOFT, entry, 0, BIT(bit) | SDEI_EVENT_REGISTER_RELATIVE);
 	}
 	GUEST_ASSERT_STATUS(EV_NORMAL, 0);
 	GUEST_ASSERT_STATUS(EV_SOFT, 0);

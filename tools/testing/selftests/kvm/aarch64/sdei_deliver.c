@@ -494,7 +494,7 @@ TEST_F(sdei_deliver, relative_entry_is_from_vbar_at_dispatch)
 	puppet_create(&p, variant->conduit);
 	/* May well be "negative" */
 	off = puppet_text(&p, PUPPET_ENTRY) - p.vectors;
-	puppet_register(&p, EV_NORMAL, off, SDEI_REGISTER_RELATIVE);
+	puppet_register(&p, EV_NORMAL, off, SDEI_EVENT_REGISTER_RELATIVE);
 	puppet_register(&p, EV_CRITICAL, puppet_text(&p, PUPPET_ENTRY_2), 0);
 	ASSERT_CALL(&p, 0, SDEI_PE_UNMASK);
 

@@ -630,6 +630,42 @@ static bool reg_listed(struct kvm_reg_list *list, uint64_t id)
 	return false;
 }
 
+/* The numbers are for other programs to keep. */
+TEST_F(sdei_uapi, register_numbers_are_the_documented_ones)
+{
+	uint64_t base = KVM_REG_ARM64 | KVM_REG_SIZE_U64 | 0x05deull << KVM_REG_ARM_COPROC_SHIFT;
+	int slot, f, prio, r;
+
+	TEST_ASSERT_EQ(KVM_CAP_ARM_SDEI, 0x53444549);
+	TEST_ASSERT_EQ(KVM_ARM_VM_SDEI_CTRL, 0x5344);
+	TEST_ASSERT_EQ(KVM_ARM_VM_SDEI_EVENT, 0);
+	TEST_ASSERT_EQ(KVM_ARM_VM_SDEI_INJECT, 1);
+	TEST_ASSERT_EQ(sizeof(struct kvm_arm_sdei_event), 16);
+	TEST_ASSERT_EQ(sizeof(struct kvm_arm_sdei_inject), 16);
+
+	TEST_ASSERT_EQ(SDEI_REG_PE, base);
+	TEST_ASSERT_EQ(SDEI_PE_MASKED, 1);
+	for (slot = 0; slot < MAX_EVENTS; slot++) {
+		for (f = SDEI_F_INFO; f <= SDEI_F_ARG; f++)
+			TEST_ASSERT_EQ(SDEI_REG_EVENT(slot, f), base + 0x100 + 4 * slot + f);
+	}
+	TEST_ASSERT_EQ(SDEI_F_INFO, 0);
+	TEST_ASSERT_EQ(SDEI_F_STATE, 1);
+	TEST_ASSERT_EQ(SDEI_F_ENTRY, 2);
+	TEST_ASSERT_EQ(SDEI_F_ARG, 3);
+	TEST_ASSERT_EQ(SDEI_ST_REGISTERED, 1);
+	TEST_ASSERT_EQ(SDEI_ST_ENABLED, 2);
+	TEST_ASSERT_EQ(SDEI_ST_PENDING, 4);
+	TEST_ASSERT_EQ(SDEI_ST_RELATIVE, 8);
+	for (prio = NORMAL; prio <= CRITICAL; prio++) {
+		for (r = 0; r < SDEI_NR_CTX_REGS; r++)
+			TEST_ASSERT_EQ(SDEI_REG_CTX(prio, r), base + 0x200 + (prio << 5) + r);
+	}
+	TEST_ASSERT_EQ(SDEI_CTX_PC, 18);
+	TEST_ASSERT_EQ(SDEI_CTX_PSTATE, 19);
+	TEST_ASSERT_EQ(SDEI_CTX_RUNNING, 20);
+}
+
 /* Defect 18 */
 TEST_F(sdei_uapi, register_list_is_exact_and_of_64_bits)
 {
@@ -764,7 +800,7 @@ TEST_F(sdei_vmm, registers_tell_the_state)
 	TEST_ASSERT_EQ(puppet_call(&p, SDEI_EVENT_DISABLE, EV_NORMAL_2), 0);
 	TEST_ASSERT_EQ(puppet_call(&p, SDEI_EVENT_UNREGISTER, EV_SOFT), 0);
 	TEST_ASSERT_EQ(puppet_call(&p, SDEI_EVENT_REGISTER, EV_SOFT, 0x1234, 0x99,
-				   SDEI_REGISTER_RELATIVE), 0);
+				   SDEI_EVENT_REGISTER_RELATIVE), 0);
 	TEST_ASSERT_EQ(puppet_call(&p, SDEI_EVENT_UNREGISTER, EV_CRITICAL), SDEI_PENDING);
 	TEST_ASSERT_EQ(puppet_call(&p, SDEI_PE_MASK), 1);
 	sdei_inject(&p.svm, 0, EV_NORMAL);
@@ -1388,7 +1424,7 @@ static void guest_migrated_registered(void)
 		GUEST_ASSERT_STATUS(all_events[i], 0);
 		GUEST_ASSERT_CALL(0, SDEI_EVENT_REGISTER, all_events[i],
 				  (uint64_t)sdei_guest_entry - (i & 1 ? vbar : 0),
-				  all_events[i] + ARG, i & 1 ? SDEI_REGISTER_RELATIVE : 0);
+				  all_events[i] + ARG, i & 1 ? SDEI_EVENT_REGISTER_RELATIVE : 0);
 		GUEST_SYNC(7);
 		GUEST_ASSERT_STATUS(all_events[i], SDEI_REGISTERED);
 		GUEST_ASSERT_CALL(SDEI_DENIED, SDEI_EVENT_REGISTER, all_events[i],
