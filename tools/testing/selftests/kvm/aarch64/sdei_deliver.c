@@ -1096,6 +1096,34 @@ SDEI_GUEST_TEST(sdei_deliver, context_and_complete_act_on_the_innermost_handler)
 	guest_assert_log(EV_SOFT, EV_SOFT | LEFT);
 }
 
+static void guest_enable_action(struct sdei_frame *frame)
+{
+	if (frame->x[0] != EV_NORMAL)
+		return;
+
+	GUEST_ASSERT_CALL(0, SDEI_EVENT_ENABLE, EV_NORMAL_2);
+	GUEST_ASSERT_CALL(0, SDEI_PE_UNMASK);
+	guest_log_add(MARK);
+	GUEST_ASSERT_CALL(0, SDEI_EVENT_ENABLE, EV_CRITICAL);
+	guest_log_add(MARK);
+}
+
+/* Neither ENABLE nor UNMASK overrides the priorities. */
+SDEI_GUEST_TEST(sdei_deliver, enable_in_a_handler_delivers_what_may_preempt_it)
+{
+	guest_setup_all();
+	GUEST_ASSERT_CALL(0, SDEI_EVENT_DISABLE, EV_NORMAL_2);
+	GUEST_ASSERT_CALL(0, SDEI_EVENT_DISABLE, EV_CRITICAL);
+	sdei_guest_trigger(EV_NORMAL_2);
+	sdei_guest_trigger(EV_CRITICAL);
+	guest_action = guest_enable_action;
+	GUEST_ASSERT_CALL(0, SDEI_PE_UNMASK);
+	guest_assert_log();
+	sdei_guest_trigger(EV_NORMAL);
+	guest_assert_log(EV_NORMAL, MARK, EV_CRITICAL, EV_CRITICAL | LEFT, MARK,
+			 EV_NORMAL | LEFT, EV_NORMAL_2, EV_NORMAL_2 | LEFT);
+}
+
 static void guest_queue_action(struct sdei_frame *frame)
 {
 	if (frame->x[0] == EV_NORMAL) {

@@ -24,6 +24,7 @@
 #include "processor.h"
 #include "sdei.h"
 #include "test_util.h"
+#include "vgic.h"
 
 #include "kvm_test_harness.h"
 
@@ -248,15 +249,20 @@ static void guest_sleeper(void)
 	GUEST_DONE();
 }
 
-/* False if the CPU cannot sleep that way */
-static bool host_wake_sleeper(enum sdei_conduit conduit, int kind)
+/* False if it cannot sleep that way here */
+static bool host_wake_sleeper(enum sdei_conduit conduit, int kind, bool vgic)
 {
 	struct sdei_vm svm;
 	pthread_t thread;
+	int i, gic = -1;
 	uint64_t isar2;
-	int i;
 
 	host_create(&svm, 1, conduit, guest_sleeper);
+	if (vgic) {
+		gic = vgic_v3_setup(svm.vm, 1, 64);
+		if (gic < 0)
+			return false;
+	}
 	isar2 = sdei_get_reg(svm.vcpu[0], KVM_ARM64_SYS_REG(SYS_ID_AA64ISAR2_EL1));
 	if (kind == SLEEP_WFIT && !(isar2 & 0xf))
 		return false;
@@ -272,6 +278,8 @@ static bool host_wake_sleeper(enum sdei_conduit conduit, int kind)
 	}
 
 	host_join(thread);
+	if (vgic)
+		close(gic);
 	sdei_vm_free(&svm);
 	return true;
 }
@@ -279,15 +287,58 @@ static bool host_wake_sleeper(enum sdei_conduit conduit, int kind)
 /* Defect 5 */
 TEST_F(sdei_smp, event_ends_wfi_and_wfit)
 {
-	TEST_ASSERT(host_wake_sleeper(variant->conduit, SLEEP_WFI), "No WFI");
-	if (!host_wake_sleeper(variant->conduit, SLEEP_WFIT))
+	TEST_ASSERT(host_wake_sleeper(variant->conduit, SLEEP_WFI, false), "No WFI");
+	if (!host_wake_sleeper(variant->conduit, SLEEP_WFIT, false))
 		ksft_print_msg("This CPU has no WFIT: tried WFI only.\n");
+}
+
+TEST_F(sdei_smp, event_ends_wfi_of_a_vcpu_with_a_vgic)
+{
+	if (!host_wake_sleeper(variant->conduit, SLEEP_WFI, true))
+		SKIP(return, "no vGICv3");
 }
 
 /* [4.4.1.4] and defect 5 */
 TEST_F(sdei_smp, event_ends_cpu_suspend)
 {
-	TEST_ASSERT(host_wake_sleeper(variant->conduit, SLEEP_SUSPEND), "No CPU_SUSPEND");
+	TEST_ASSERT(host_wake_sleeper(variant->conduit, SLEEP_SUSPEND, false),
+		    "No CPU_SUSPEND");
+}
+
+static void guest_sleeping_handler(struct sdei_frame *frame)
+{
+	guest_count_handler(frame);
+	if (frame->x[0] != EV_NORMAL)
+		return;
+
+	guest_set_ready();
+	wfi();
+	GUEST_ASSERT_EQ(guest_handled(), 2);
+	GUEST_ASSERT_EQ(guest_last_event[0], EV_CRITICAL);
+}
+
+static void guest_sleeps_in_handler(void)
+{
+	sdei_guest_setup(EV_NORMAL, 0, guest_sleeping_handler);
+	sdei_guest_setup(EV_CRITICAL, 0, guest_sleeping_handler);
+	GUEST_ASSERT_CALL(0, SDEI_PE_UNMASK);
+	sdei_guest_trigger(EV_NORMAL);
+	GUEST_ASSERT_EQ(guest_handled(), 2);
+	GUEST_DONE();
+}
+
+TEST_F(sdei_smp, critical_event_ends_wfi_in_a_normal_handler)
+{
+	struct sdei_vm svm;
+	pthread_t thread;
+
+	host_create(&svm, 1, variant->conduit, guest_sleeps_in_handler);
+	sdei_run_thread(&svm, 0, &thread);
+	host_wait_ready(&svm, 0);
+	host_wait_for(host_blocked(&svm, 0));
+	sdei_inject(&svm, 0, EV_CRITICAL);
+	host_join(thread);
+	sdei_vm_free(&svm);
 }
 
 /* What keeps the event of the sleeper from being delivered */
