@@ -65,11 +65,15 @@ int kvm_sdei_event_slot(struct kvm *kvm, u32 num)
 static int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
 			       unsigned long pending)
 {
-	unsigned long critical = vcpu->kvm->arch.sdei->critical;
 	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 	unsigned long ready = pending & sdei->enabled;
+	unsigned long critical;
 
-	if (!ready || sdei->masked || (sdei->running & critical))
+	if (!ready || sdei->masked)
+		return -1;
+
+	critical = vcpu->kvm->arch.sdei->critical;
+	if (sdei->running & critical)
 		return -1;
 
 	/* Critical preempts normal, and comes first if both are pending. */
@@ -123,6 +127,17 @@ void kvm_sdei_reevaluate(struct kvm_vcpu *vcpu)
 		kvm_make_request(KVM_REQ_SDEI, vcpu);
 }
 
+/* A system register of EL1 of a loaded vCPU without EL2 */
+static __always_inline u64 kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
+{
+	u64 val;
+
+	if (__vcpu_read_sys_reg_from_cpu(reg, &val))
+		return val;
+
+	return __vcpu_sys_reg(vcpu, reg);
+}
+
 /*
  * PSTATE of code entered from @pstate as if by an exception to EL1: handlers,
  * and what EVENT_COMPLETE_AND_RESUME resumes.
@@ -130,7 +145,7 @@ void kvm_sdei_reevaluate(struct kvm_vcpu *vcpu)
 static u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
 {
 	return kvm_exception_pstate(pstate, PSR_MODE_EL1h,
-				    vcpu_read_sys_reg(vcpu, SCTLR_EL1),
+				    kvm_sdei_read_el1(vcpu, SCTLR_EL1),
 				    kvm_has_mte(vcpu->kvm));
 }
 
@@ -174,7 +189,7 @@ void kvm_sdei_deliver(struct kvm_vcpu *vcpu)
 
 	entry = sdei->event[slot].entry;
 	if (sdei->relative & BIT(slot))
-		entry += vcpu_read_sys_reg(vcpu, VBAR_EL1);
+		entry += kvm_sdei_read_el1(vcpu, VBAR_EL1);
 
 	regs->regs[0] = vcpu->kvm->arch.sdei->events[slot].num;
 	regs->regs[1] = sdei->event[slot].arg;

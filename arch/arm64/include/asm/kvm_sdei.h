@@ -107,8 +107,8 @@ struct kvm_sdei_vcpu_context {
  *
  * The handler state of an event (section 6.1) is its bit in @registered,
  * @enabled and @running. All but @pending is written by the vCPU's own thread
- * only, or with vcpu->mutex held, and thus needs no lock; other threads look at
- * @registered and nothing else.
+ * only, or with vcpu->mutex held, and thus needs no lock; other threads rely on
+ * nothing but @registered.
  */
 struct kvm_sdei_vcpu {
 	unsigned long pending;
