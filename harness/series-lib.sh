@@ -223,6 +223,12 @@ add_owned() {
 # Fails, with the names of the files that do not fit in $scratch/misfits, and changes nothing then.
 apply_hunks() {
 	: >"$scratch/misfits"
+	if [ ! -f "series/$2/$base.patch" ]; then
+		for ah_other in "series/$2"/*.patch; do
+			[ ! -f "$ah_other" ] ||
+				die "step $2 has hunks for another base ($ah_other) and none for $base: write series/$2/$base.patch (empty, if it needs none)."
+		done
+	fi
 	[ -s "series/$2/$base.patch" ] || return 0
 	if sgit "$1" apply --cached --whitespace=nowarn "series/$2/$base.patch" 2>"$scratch/apply.log"; then
 		return 0
