@@ -19,6 +19,7 @@
  *	mode WANTED ok | mode WANTED bad: WHY
  *	begin NAME
  *	| a line that the test printed
+ *	took NAME SECONDS
  *	end NAME exit N | end NAME signal N | end NAME timeout SECONDS
  *	done
  */
@@ -79,15 +80,23 @@ static void report(const char *fmt, ...)
 	put(verdict, line, n);
 }
 
-/* Into the kernel's log, so that a splat on the console has a name above it */
-static void mark(const char *what, const char *name)
+static void write_file(const char *path, const char *text)
 {
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	dprintf(fd, "<6>init: %s %s\n", what, name);
+	put(fd, text, strlen(text));
 	close(fd);
+}
+
+/* Into the kernel's log, so that a splat on the console has a name above it */
+static void mark(const char *what, const char *name)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "<6>init: %s %s\n", what, name);
+	write_file("/dev/kmsg", line);
 }
 
 static void power_off(void)
@@ -107,16 +116,6 @@ static void give_up(const char *why)
 		report("broken %s", why);
 	fprintf(stderr, "init: %s: %s\n", why, strerror(errno));
 	power_off();
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	put(fd, text, strlen(text));
-	close(fd);
 }
 
 static void mount_all(void)
@@ -243,7 +242,7 @@ static size_t forward(char *buf, size_t len, int end, int echo)
 static void run(const char *name, int seconds, char **argv, int echo)
 {
 	static char buf[65536];
-	double deadline = now() + seconds;
+	double start = now(), deadline = start + seconds;
 	int pipefd[2], status = 0, timeout = 0, gone = 0;
 	size_t len = 0;
 	pid_t pid;
@@ -300,6 +299,7 @@ static void run(const char *name, int seconds, char **argv, int echo)
 	forward(buf, len, 1, echo);
 	close(pipefd[0]);
 
+	report("took %s %.1f", name, now() - start);
 	if (timeout)
 		report("end %s timeout %d", name, seconds);
 	else if (WIFSIGNALED(status))
@@ -350,6 +350,9 @@ int main(void)
 	setenv("PATH", "/t:/bin:/sbin:/usr/bin:/usr/sbin", 1);
 	setenv("HOME", "/", 1);
 	setenv("TERM", "linux", 1);
+	/* The KVM selftests open their own ELF file by the name they were run by. */
+	if (chdir("/t"))
+		give_up("/t");
 	sethostname("host", 4);
 	open_verdict();
 
