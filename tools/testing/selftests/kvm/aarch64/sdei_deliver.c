@@ -853,11 +853,15 @@ static int guest_nr_triggers;
 
 static void guest_trigger_action(struct sdei_frame *frame)
 {
-	if (!guest_nr_triggers)
+	int nr = guest_nr_triggers;
+
+	/* For the outermost handler only */
+	guest_nr_triggers = 0;
+	if (!nr)
 		return;
 
 	/* Each signal of a batch but the first one finds it pending. */
-	for (; guest_nr_triggers; guest_nr_triggers--)
+	for (; nr; nr--)
 		sdei_guest_trigger(guest_trigger_event);
 	guest_log_add(MARK);
 }

@@ -124,7 +124,7 @@ static uint64_t host_handled(struct sdei_vm *svm, unsigned int vcpu)
 
 static bool host_blocked(struct sdei_vm *svm, unsigned int vcpu)
 {
-	return sdei_vcpu_stat(svm->vcpu[vcpu], "blocking");
+	return sdei_vcpu_stat(svm, vcpu, "blocking");
 }
 
 static void host_wait_ready(struct sdei_vm *svm, unsigned int vcpu)

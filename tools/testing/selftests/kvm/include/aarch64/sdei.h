@@ -222,6 +222,7 @@ struct sdei_vm {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu[SDEI_MAX_VCPUS];
 	uint64_t mpidr[SDEI_MAX_VCPUS];
+	int stats_fd[SDEI_MAX_VCPUS];
 	unsigned int nr_vcpus;
 };
 
@@ -273,8 +274,8 @@ do {									\
 		sched_yield();						\
 } while (0)
 
-/* One of the vCPU's binary statistics, e.g. "blocking" */
-uint64_t sdei_vcpu_stat(struct kvm_vcpu *vcpu, const char *name);
+/* One of a vCPU's binary statistics, e.g. "blocking", at any time */
+uint64_t sdei_vcpu_stat(struct sdei_vm *svm, unsigned int vcpu, const char *name);
 
 uint64_t sdei_get_reg(struct kvm_vcpu *vcpu, uint64_t id);
 /* Returns 0 or a negative error number. */

@@ -178,6 +178,8 @@ void sdei_vcpu_add(struct sdei_vm *svm, unsigned int id, void *guest_code)
 	vcpu_init_descriptor_tables(svm->vcpu[id]);
 	vcpu_get_reg(svm->vcpu[id], KVM_ARM64_SYS_REG(SYS_MPIDR_EL1),
 		     &svm->mpidr[id]);
+	/* Later, KVM_GET_STATS_FD would wait for the vCPU to stop running. */
+	svm->stats_fd[id] = vcpu_get_stats_fd(svm->vcpu[id]);
 	svm->nr_vcpus++;
 }
 
@@ -199,6 +201,10 @@ void sdei_vm_create(struct sdei_vm *svm, unsigned int nr_vcpus,
 
 void sdei_vm_free(struct sdei_vm *svm)
 {
+	unsigned int i;
+
+	for (i = 0; i < svm->nr_vcpus; i++)
+		close(svm->stats_fd[i]);
 	kvm_vm_free(svm->vm);
 }
 
@@ -323,15 +329,14 @@ void sdei_run_thread(struct sdei_vm *svm, unsigned int vcpu, pthread_t *thread)
 		    "pthread_create() failed");
 }
 
-uint64_t sdei_vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
+uint64_t sdei_vcpu_stat(struct sdei_vm *svm, unsigned int vcpu, const char *name)
 {
+	int fd = svm->stats_fd[vcpu], i;
 	struct kvm_stats_header header;
 	struct kvm_stats_desc *descs, *desc;
 	uint64_t data = 0;
 	bool found = false;
-	int fd, i;
 
-	fd = vcpu_get_stats_fd(vcpu);
 	read_stats_header(fd, &header);
 	descs = read_stats_descriptors(fd, &header);
 
@@ -344,7 +349,6 @@ uint64_t sdei_vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
 	}
 
 	free(descs);
-	close(fd);
 	TEST_ASSERT(found, "No vCPU statistics named '%s'", name);
 	return data;
 }
