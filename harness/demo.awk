@@ -25,20 +25,27 @@ function title(text)
 	printf "\n%d. %s\n", ++section, text
 }
 
+function line(side, text)
+{
+	if (length(text) > 100)
+		text = substr(text, 1, 97) "..."
+	printf "   sdei=%s | %s\n", side, text
+}
+
 # Show the next line of one guest that matches, from where we are in its log
 function show(side, re, what,	i)
 {
 	if (side == "on") {
 		for (i = at_on + 1; i <= n_on; i++)
 			if (said_on[i] ~ re) {
-				printf "   sdei=on  | %s\n", said_on[i]
+				line("on ", said_on[i])
 				at_on = i
 				return
 			}
 	} else {
 		for (i = at_off + 1; i <= n_off; i++)
 			if (said_off[i] ~ re) {
-				printf "   sdei=off | %s\n", said_off[i]
+				line("off", said_off[i])
 				at_off = i
 				return
 			}
@@ -50,20 +57,22 @@ BEGIN {
 	n_on = load(on, said_on)
 	n_off = load(off, said_off)
 
-	print "An SDEI event reaches a vCPU that has interrupts masked: what the guest's kernel"
-	print "said, in two runs of the same guest, with -machine virt,sdei=on and sdei=off"
+	print "An SDEI event reaches a vCPU that has interrupts masked.  What the guest's kernel"
+	print "said, in two runs of the same guest: with -machine virt,sdei=on and with sdei=off."
 	print ""
 	show("on", "^host: ", "the host and the QEMU it runs in")
 	show("off", "^host: ", "the host and the QEMU it runs in")
+	show("on", "^QEMU emulator version ", "the version of QEMU")
+	show("off", "^QEMU emulator version ", "the version of QEMU")
 	show("on", "Linux version ", "the start of its kernel")
 	show("off", "Linux version ", "the start of its kernel")
 
 	title("The guest's kernel looks for SDEI in its firmware")
 	show("on", "sdei: SDEIv1\\.1 .*detected in firmware", "SDEI found by the guest's kernel")
 	for (i = 1; i <= n_off; i++)
-		if (said_off[i] ~ /detected in firmware/)
-			missing("off", "no SDEI in its firmware")
-	print "   sdei=off | (nothing: the device tree has no SDEI)"
+		if (said_off[i] ~ /sdei: SDEI.* detected in firmware/)
+			missing("off", "no sign of SDEI, and there is one")
+	print "   sdei=off | (no word of SDEI)"
 
 	title("It registers and enables event 0 for every vCPU")
 	show("on", "sdei_demo: event 0 is registered and enabled: .* 0x3$", "event 0 registered and enabled")

@@ -110,7 +110,8 @@ static noinline void spin_with_interrupts_masked(void)
 {
 	do {
 		WRITE_ONCE(turns, turns + 1);
-		cpu_relax();
+		/* Not a leaf function: those have no frame to be unwound */
+		asm volatile("yield" : : : "x30", "memory");
 	} while (!smp_load_acquire(&let_go));
 }
 
