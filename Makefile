@@ -7,6 +7,7 @@
 BASE ?= 6.12
 T ?=
 M ?=
+LONG ?=
 KERNEL ?=
 export BASE
 
@@ -15,7 +16,8 @@ export BASE
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
 	@echo 'make test          all tests; the last line is "N passed, N failed"'
-	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode)'
+	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode;'
+	@echo '                   LONG=1: also those of the kernel that take minutes)'
 	@echo 'make bench         what each SDEI call costs, in instructions'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
@@ -33,7 +35,7 @@ kernel: setup
 	@harness/kernel patched
 
 test: setup
-	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)')
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l)
 
 bench: setup kernel
 	@harness/bench

@@ -21,6 +21,7 @@
 #include "kvm_util.h"
 #include "processor.h"
 #include "test_util.h"
+#include "vgic.h"
 
 #ifndef KVM_CAP_ARM_SDEI
 #define KVM_CAP_ARM_SDEI	0x53444549
@@ -201,7 +202,7 @@ static __guest void bench_sdei(void)
 	MEASURE("EVENT_UNREGISTER",
 		call3(SDEI_EVENT_REGISTER, 0, entry, 0),
 		call1(SDEI_EVENT_UNREGISTER, 0), 0, );
-	MEASURE("INTERRUPT_BIND", , call1(SDEI_INTERRUPT_BIND, 16),
+	MEASURE("INTERRUPT_BIND", , call1(SDEI_INTERRUPT_BIND, 32),
 		SDEI_OUT_OF_RESOURCE, );
 	MEASURE("INTERRUPT_RELEASE", , call1(SDEI_INTERRUPT_RELEASE, 0),
 		SDEI_INVALID, );
@@ -278,8 +279,8 @@ int main(int argc, char *argv[])
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	bool done = false;
+	int opt, gic_fd;
 	struct ucall uc;
-	int opt;
 
 	while ((opt = getopt(argc, argv, "n:")) != -1) {
 		TEST_ASSERT(opt == 'n', "Usage: %s [-n samples]", argv[0]);
@@ -293,6 +294,12 @@ int main(int argc, char *argv[])
 	if (has_sdei)
 		vm_enable_cap(vm, KVM_CAP_ARM_SDEI, 0);
 	vcpu = vm_vcpu_add(vm, 0, guest_code);
+	/*
+	 * With a GIC in the kernel, as real VMs have it: a vCPU without one makes
+	 * KVM look after its timer for the VMM on each and every exit.
+	 */
+	gic_fd = vgic_v3_setup(vm, 1, 64);
+	__TEST_REQUIRE(gic_fd >= 0, "Failed to create a GICv3");
 	virt_map(vm, UNMAPPED_GPA, UNMAPPED_GPA, 1);
 
 	sync_global_to_guest(vm, nr_samples);
@@ -333,6 +340,7 @@ int main(int argc, char *argv[])
 		}
 	}
 
+	close(gic_fd);
 	kvm_vm_free(vm);
 	return 0;
 }
