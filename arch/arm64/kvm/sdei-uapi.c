@@ -408,7 +408,7 @@ static u64 kvm_sdei_event_state(const struct kvm_sdei_vcpu *sdei, int slot)
 
 	if (sdei->enabled & BIT(slot))
 		val |= KVM_REG_ARM_SDEI_STATE_ENABLED;
-	if (READ_ONCE(sdei->pending) & BIT(slot))
+	if (atomic_long_read(&sdei->pending) & BIT(slot))
 		val |= KVM_REG_ARM_SDEI_STATE_PENDING;
 	if (sdei->relative & BIT(slot))
 		val |= KVM_REG_ARM_SDEI_STATE_RELATIVE;
@@ -444,7 +444,7 @@ static int kvm_sdei_set_event_state(struct kvm_sdei_vcpu *sdei, int slot,
 	 * then: what is pending stays so.
 	 */
 	if (val & KVM_REG_ARM_SDEI_STATE_PENDING)
-		set_bit(slot, &sdei->pending);
+		atomic_long_or(BIT(slot), &sdei->pending);
 
 	return 0;
 }
@@ -645,8 +645,9 @@ int kvm_sdei_set_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *one_reg)
 		break;
 	}
 
+	/* What is pending may have become deliverable. */
 	if (!ret)
-		kvm_sdei_reevaluate(vcpu);
+		kvm_make_request(KVM_REQ_SDEI, vcpu);
 
 	return ret;
 }

@@ -2,10 +2,10 @@
 /*
  * Software Delegated Exception Interface (SDEI): the dispatcher for KVM guests.
  *
- * "Section" refers to Arm DEN0054C, version 1.1 of the interface: delivery is in
- * section 4.3, the calls are in section 5.1, the states in section 6.1. The guest
- * is the client, at EL1; each vCPU is a PE. All events are private to a PE: there
- * are no shared events and no interrupts bound to events.
+ * "Section" refers to Arm DEN0054C, version 1.1 of the interface: delivery is
+ * in section 4.3, the calls are in section 5.1, the states in section 6.1. The
+ * guest is the client, at EL1; each vCPU is a PE. All events are private to a
+ * PE: there are no shared events and no interrupts bound to events.
  *
  * An event's state on a PE is one bit in each of four words of struct
  * kvm_sdei_vcpu. This is what the calls do to it (section 6.1), for an event
@@ -21,9 +21,9 @@
  *
  * The fourth word holds what is pending. It is the only one that other threads
  * write. Whoever sets a bit there requests KVM_REQ_SDEI afterwards and kicks
- * the vCPU. The vCPU evaluates what it can deliver, once for each request, when
- * it enters the guest; and it requests that of itself whenever it changes its own
- * state in a way that can make a pending event deliverable.
+ * the vCPU, which then delivers on its way into the guest. The vCPU's own calls
+ * can make a pending event deliverable, too: each of them ends by delivering
+ * what can be delivered.
  */
 
 #include <linux/bitops.h>
@@ -42,15 +42,22 @@
 
 #include "trace_arm.h"
 
-/*
- * The slot of the exposed event @num, or -1. Only the low 32 bits of an event
- * argument count; events are few and event 0 comes first.
+/**
+ * kvm_sdei_event_slot() - find an exposed event
+ * @kvm: the VM, with SDEI
+ * @num: event number: of an event argument, only the low 32 bits count
+ *
+ * Return: its slot, or -1.
  */
 int kvm_sdei_event_slot(struct kvm *kvm, u32 num)
 {
 	const struct kvm_sdei *exposed = kvm->arch.sdei;
 
-	for (int slot = 0; slot < exposed->nr_events; slot++) {
+	/* Always there, and the one that matters for speed */
+	if (num == KVM_SDEI_EVENT_SW)
+		return KVM_SDEI_SLOT_SW;
+
+	for (int slot = KVM_SDEI_SLOT_SW + 1; slot < exposed->nr_events; slot++) {
 		if (exposed->events[slot].num == num)
 			return slot;
 	}
@@ -58,12 +65,17 @@ int kvm_sdei_event_slot(struct kvm *kvm, u32 num)
 	return -1;
 }
 
+static unsigned long kvm_sdei_pending(const struct kvm_vcpu *vcpu)
+{
+	return atomic_long_read(&vcpu->arch.sdei->pending);
+}
+
 /*
  * The slot of the event that the vCPU takes next if @pending is pending, or -1
  * if it takes none (section 4.3.2).
  */
-static int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
-			       unsigned long pending)
+static __always_inline int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
+					       unsigned long pending)
 {
 	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 	unsigned long ready = pending & sdei->enabled;
@@ -95,12 +107,14 @@ static int kvm_sdei_innermost_event(const struct kvm_vcpu *vcpu)
 	return __ffs((running & critical) ?: running);
 }
 
+/* What the handler of the event in @slot has interrupted, or is to */
 static struct kvm_sdei_vcpu_context *
 kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
 {
-	u32 priority = vcpu->kvm->arch.sdei->events[slot].priority;
+	bool critical = vcpu->kvm->arch.sdei->critical & BIT(slot);
 
-	return &vcpu->arch.sdei->ctxt[priority];
+	return &vcpu->arch.sdei->ctxt[critical ? SDEI_EVENT_PRIORITY_CRITICAL :
+						 SDEI_EVENT_PRIORITY_NORMAL];
 }
 
 /**
@@ -112,19 +126,7 @@ kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
  */
 bool kvm_sdei_vcpu_has_deliverable(struct kvm_vcpu *vcpu)
 {
-	return kvm_sdei_next_event(vcpu, READ_ONCE(vcpu->arch.sdei->pending)) >= 0;
-}
-
-/**
- * kvm_sdei_reevaluate() - note that the state of a PE has changed
- * @vcpu: the vCPU, whose own thread this is (or its mutex is held)
- *
- * To be called after each change which can make a pending event deliverable.
- */
-void kvm_sdei_reevaluate(struct kvm_vcpu *vcpu)
-{
-	if (kvm_sdei_vcpu_has_deliverable(vcpu))
-		kvm_make_request(KVM_REQ_SDEI, vcpu);
+	return kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu)) >= 0;
 }
 
 /* A system register of EL1 of a loaded vCPU without EL2 */
@@ -142,74 +144,88 @@ static __always_inline u64 kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
  * PSTATE of code entered from @pstate as if by an exception to EL1: handlers,
  * and what EVENT_COMPLETE_AND_RESUME resumes.
  */
-static u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
+static __always_inline u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
 {
 	return kvm_exception_pstate(pstate, PSR_MODE_EL1h,
 				    kvm_sdei_read_el1(vcpu, SCTLR_EL1),
 				    kvm_has_mte(vcpu->kvm));
 }
 
-/**
- * kvm_sdei_deliver() - enter the handler of a pending event that can be taken
- * @vcpu: the vCPU, loaded, in its own thread, about to enter the guest
- *
- * Serves KVM_REQ_SDEI (section 4.3). One event for one request is enough: a
- * second one can't be taken before the handler entered here completes, unless
- * it is critical and has become pending since, with a request of its own.
- */
-void kvm_sdei_deliver(struct kvm_vcpu *vcpu)
+/* Enter the handler of a pending event instead of what would come next. */
+static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 {
+	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(vcpu, slot);
 	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
 	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-	struct kvm_sdei_vcpu_context *ctxt;
-	u64 entry;
-	int slot;
-
-	slot = kvm_sdei_next_event(vcpu, READ_ONCE(sdei->pending));
-	if (slot < 0)
-		return;
+	u64 entry, arg, pc, pstate;
+	u32 num;
 
 	/*
 	 * Full barrier: what the sender stored before it set the bit is visible
 	 * to the handler. If the event has been cancelled under our feet, there
 	 * may be another one.
 	 */
-	if (!test_and_clear_bit(slot, &sdei->pending)) {
-		kvm_sdei_reevaluate(vcpu);
+	if (!(atomic_long_fetch_andnot(BIT(slot), &sdei->pending) & BIT(slot))) {
+		kvm_make_request(KVM_REQ_SDEI, vcpu);
 		return;
 	}
 
-	/* The handler interrupts what the vCPU would have executed next. */
-	kvm_vcpu_adjust_pc(vcpu);
+	sdei->running |= BIT(slot);
 
-	ctxt = kvm_sdei_context(vcpu, slot);
-	memcpy(ctxt->regs, regs->regs, sizeof(ctxt->regs));
-	ctxt->pc = regs->pc;
-	ctxt->pstate = regs->pstate;
-
+	num = vcpu->kvm->arch.sdei->events[slot].num;
+	arg = sdei->event[slot].arg;
 	entry = sdei->event[slot].entry;
 	if (sdei->relative & BIT(slot))
 		entry += kvm_sdei_read_el1(vcpu, VBAR_EL1);
 
-	regs->regs[0] = vcpu->kvm->arch.sdei->events[slot].num;
-	regs->regs[1] = sdei->event[slot].arg;
-	regs->regs[2] = ctxt->pc;
-	regs->regs[3] = ctxt->pstate;
+	/* What has been queued comes first. */
+	kvm_vcpu_adjust_pc(vcpu);
+
+	pc = regs->pc;
+	pstate = regs->pstate;
+
+	memcpy(ctxt->regs, regs->regs, sizeof(ctxt->regs));
+	ctxt->pc = pc;
+	ctxt->pstate = pstate;
+
+	regs->regs[0] = num;
+	regs->regs[1] = arg;
+	regs->regs[2] = pc;
+	regs->regs[3] = pstate;
 	regs->pc = entry;
-	regs->pstate = kvm_sdei_entry_pstate(vcpu, ctxt->pstate);
+	regs->pstate = kvm_sdei_entry_pstate(vcpu, pstate);
 
-	sdei->running |= BIT(slot);
+	trace_kvm_sdei_deliver(vcpu, num, pc, entry);
+}
 
-	trace_kvm_sdei_deliver(vcpu, regs->regs[0], ctxt->pc, entry);
+static __always_inline void __kvm_sdei_deliver(struct kvm_vcpu *vcpu)
+{
+	int slot = kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu));
+
+	if (slot >= 0)
+		kvm_sdei_take_event(vcpu, slot);
+}
+
+/**
+ * kvm_sdei_deliver() - enter the handler of a pending event that can be taken
+ * @vcpu: the vCPU, of a VM with SDEI, loaded, in its own thread
+ *
+ * Serves KVM_REQ_SDEI (section 4.3). One event is enough: a second one can't be
+ * taken before the handler entered here completes, unless it is critical and
+ * has become pending since, with a request of its own.
+ */
+void kvm_sdei_deliver(struct kvm_vcpu *vcpu)
+{
+	__kvm_sdei_deliver(vcpu);
 }
 
 /*
- * Make the event in @slot pending, if it is registered. @self says that this is
- * the vCPU's own thread, outside of the guest, which needs no kick. A sender
- * that finds the event pending leaves request and kick to the one that made it
- * so.
+ * Make the event in @slot pending, if it is registered. Returns true if it is
+ * pending now and was not before: a sender that finds it pending leaves request
+ * and kick to the one that made it so.
  */
-static bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu, int slot, bool self)
+static __always_inline bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu,
+						  int slot)
 {
 	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 
@@ -219,14 +235,16 @@ static bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu, int slot, bool self)
 	trace_kvm_sdei_inject(vcpu, vcpu->kvm->arch.sdei->events[slot].num);
 
 	/* Full barrier: the sender's stores come first. */
-	if (test_and_set_bit(slot, &sdei->pending))
-		return true;
+	return !(atomic_long_fetch_or(BIT(slot), &sdei->pending) & BIT(slot));
+}
 
-	kvm_make_request(KVM_REQ_SDEI, vcpu);
-	if (!self)
+/* The same, for any thread: the vCPU is to look for it. */
+static void kvm_sdei_send(struct kvm_vcpu *vcpu, int slot)
+{
+	if (kvm_sdei_make_pending(vcpu, slot)) {
+		kvm_make_request(KVM_REQ_SDEI, vcpu);
 		kvm_vcpu_kick(vcpu);
-
-	return true;
+	}
 }
 
 /**
@@ -252,7 +270,12 @@ int kvm_sdei_inject_event(struct kvm_vcpu *vcpu, u32 num)
 	if (slot < 0)
 		return -ENOENT;
 
-	return kvm_sdei_make_pending(vcpu, slot, false) ? 0 : -ENOTCONN;
+	if (!(READ_ONCE(vcpu->arch.sdei->registered) & BIT(slot)))
+		return -ENOTCONN;
+
+	kvm_sdei_send(vcpu, slot);
+
+	return 0;
 }
 
 /**
@@ -284,12 +307,15 @@ int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
 	if (!(sdei->registered & BIT(slot)))
 		return -ENOTCONN;
 
-	pending = READ_ONCE(sdei->pending);
+	pending = kvm_sdei_pending(vcpu);
 	if ((pending & BIT(slot)) ||
 	    kvm_sdei_next_event(vcpu, pending | BIT(slot)) != slot)
 		return -EBUSY;
 
-	return kvm_sdei_make_pending(vcpu, slot, true) ? 0 : -ENOTCONN;
+	kvm_sdei_make_pending(vcpu, slot);
+	kvm_make_request(KVM_REQ_SDEI, vcpu);
+
+	return 0;
 }
 
 /**
@@ -304,16 +330,19 @@ int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
  */
 int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
 {
+	unsigned long pending;
 	int slot;
 
 	if (!vcpu_has_sdei(vcpu))
 		return -ENOENT;
 
 	slot = kvm_sdei_event_slot(vcpu->kvm, num);
-	if (slot < 0 || !test_and_clear_bit(slot, &vcpu->arch.sdei->pending))
+	if (slot < 0)
 		return -ENOENT;
 
-	return 0;
+	pending = atomic_long_fetch_andnot(BIT(slot), &vcpu->arch.sdei->pending);
+
+	return (pending & BIT(slot)) ? 0 : -ENOENT;
 }
 
 /**
@@ -328,8 +357,8 @@ int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
  */
 void kvm_sdei_set_registered(struct kvm_sdei_vcpu *sdei, int slot)
 {
-	clear_bit(slot, &sdei->pending);
-	smp_mb__after_atomic();		/* Forget before senders may send. */
+	/* Full barrier: forget before senders may send. */
+	atomic_long_fetch_andnot(BIT(slot), &sdei->pending);
 	WRITE_ONCE(sdei->registered, sdei->registered | BIT(slot));
 }
 
@@ -345,7 +374,7 @@ void kvm_sdei_clear_registered(struct kvm_sdei_vcpu *sdei, unsigned long slots)
 	WRITE_ONCE(sdei->registered, sdei->registered & ~slots);
 	sdei->enabled &= ~slots;
 	sdei->relative &= ~slots;
-	atomic_long_andnot(slots, (atomic_long_t *)&sdei->pending);
+	atomic_long_andnot(slots, &sdei->pending);
 }
 
 static s64 kvm_sdei_event_register(struct kvm_vcpu *vcpu, int slot)
@@ -380,7 +409,6 @@ static s64 kvm_sdei_event_enable(struct kvm_vcpu *vcpu, int slot)
 		return SDEI_DENIED;
 
 	sdei->enabled |= BIT(slot);
-	kvm_sdei_reevaluate(vcpu);
 
 	return SDEI_SUCCESS;
 }
@@ -442,7 +470,6 @@ static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
 		vcpu_clear_flag(vcpu, INCREMENT_PC);
 
 	vcpu->arch.sdei->running &= ~BIT(slot);
-	kvm_sdei_reevaluate(vcpu);
 
 	trace_kvm_sdei_complete(vcpu, vcpu->kvm->arch.sdei->events[slot].num,
 				from, regs->pc);
@@ -510,7 +537,7 @@ static s64 kvm_sdei_event_get_info(struct kvm_vcpu *vcpu, int slot)
 		return SDEI_EVENT_TYPE_PRIVATE;
 	case SDEI_EVENT_INFO_EV_SIGNALED:
 		/* 0: can be signalled; the specification has it that way round. */
-		return event->num != KVM_SDEI_EVENT_SW;
+		return slot != KVM_SDEI_SLOT_SW;
 	case SDEI_EVENT_INFO_EV_PRIORITY:
 		return event->priority;
 	default:
@@ -537,18 +564,21 @@ static s64 kvm_sdei_interrupt_bind(struct kvm_vcpu *vcpu)
 static s64 kvm_sdei_event_signal(struct kvm_vcpu *vcpu, int slot)
 {
 	u64 mpidr = smccc_get_arg2(vcpu) & MPIDR_HWID_BITMASK;
-	struct kvm_vcpu *target = vcpu;
+	struct kvm_vcpu *target;
 
-	if (vcpu->kvm->arch.sdei->events[slot].num != KVM_SDEI_EVENT_SW)
+	if (slot != KVM_SDEI_SLOT_SW)
 		return SDEI_INVALID_PARAMETERS;
 
-	if (mpidr != kvm_vcpu_get_mpidr_aff(vcpu)) {
-		target = kvm_mpidr_to_vcpu(vcpu->kvm, mpidr);
-		if (!target)
-			return SDEI_INVALID_PARAMETERS;
+	if (mpidr == kvm_vcpu_get_mpidr_aff(vcpu)) {
+		kvm_sdei_make_pending(vcpu, slot);
+		return SDEI_SUCCESS;
 	}
 
-	kvm_sdei_make_pending(target, slot, target == vcpu);
+	target = kvm_mpidr_to_vcpu(vcpu->kvm, mpidr);
+	if (!target)
+		return SDEI_INVALID_PARAMETERS;
+
+	kvm_sdei_send(target, slot);
 
 	return SDEI_SUCCESS;
 }
@@ -566,7 +596,6 @@ static s64 kvm_sdei_pe_mask(struct kvm_vcpu *vcpu)
 static s64 kvm_sdei_pe_unmask(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.sdei->masked = false;
-	kvm_sdei_reevaluate(vcpu);
 
 	return SDEI_SUCCESS;
 }
@@ -593,40 +622,26 @@ static s64 kvm_sdei_private_reset(struct kvm_vcpu *vcpu)
 	return sdei->running ? SDEI_DENIED : SDEI_SUCCESS;
 }
 
-/* The calls that name an event, in x1. */
-static s64 kvm_sdei_event_call(struct kvm_vcpu *vcpu, u32 fn)
-{
-	int slot = kvm_sdei_event_slot(vcpu->kvm, smccc_get_arg1(vcpu));
+/* The number of a call within the range of SDEI */
+#define SDEI_NR(fn)		((fn) & ~SDEI_1_0_MASK)
+#define SDEI_NR_BIT(fn)		BIT(SDEI_NR(fn))
 
-	if (slot < 0)
-		return SDEI_INVALID_PARAMETERS;
-
-	switch (fn) {
-	case SDEI_1_0_FN_SDEI_EVENT_REGISTER:
-		return kvm_sdei_event_register(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_ENABLE:
-		return kvm_sdei_event_enable(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_DISABLE:
-		return kvm_sdei_event_disable(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_UNREGISTER:
-		return kvm_sdei_event_unregister(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_STATUS:
-		return kvm_sdei_event_status(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_GET_INFO:
-		return kvm_sdei_event_get_info(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_SIGNAL:
-		return kvm_sdei_event_signal(vcpu, slot);
-	case SDEI_1_0_FN_SDEI_EVENT_ROUTING_SET:	/* Private */
-	case SDEI_1_0_FN_SDEI_INTERRUPT_RELEASE:	/* Not bound */
-		return SDEI_INVALID_PARAMETERS;
-	default:
-		return SDEI_NOT_SUPPORTED;
-	}
-}
+/* The calls that name an event, in x1 */
+#define SDEI_EVENT_CALLS						\
+	(SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_REGISTER) |			\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_ENABLE) |			\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_DISABLE) |			\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_UNREGISTER) |		\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_STATUS) |			\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_GET_INFO) |			\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_ROUTING_SET) |		\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_INTERRUPT_RELEASE) |		\
+	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_SIGNAL))
 
 /**
  * kvm_sdei_call() - handle a call to SDEI (section 5.1)
- * @vcpu: the vCPU that calls, by HVC or SMC; function in x0, arguments from x1
+ * @vcpu: the vCPU that calls, by HVC or SMC; the function in x0 is one of
+ *	  VERSION to SHARED_RESET
  *
  * Every call of the interface is here. A VM without SDEI answers NOT_SUPPORTED.
  *
@@ -634,56 +649,90 @@ static s64 kvm_sdei_event_call(struct kvm_vcpu *vcpu, u32 fn)
  */
 int kvm_sdei_call(struct kvm_vcpu *vcpu)
 {
-	u32 fn = smccc_get_function(vcpu);
-	s64 ret;
+	u32 nr = SDEI_NR(smccc_get_function(vcpu));
+	s64 ret = SDEI_NOT_SUPPORTED;
+	int slot = -1;
 
 	if (!vcpu_has_sdei(vcpu)) {
-		smccc_set_retval(vcpu, SDEI_NOT_SUPPORTED, 0, 0, 0);
+		smccc_set_retval(vcpu, ret, 0, 0, 0);
 		return 1;
 	}
 
-	switch (fn) {
-	case SDEI_1_0_FN_SDEI_VERSION:
+	if (BIT(nr) & SDEI_EVENT_CALLS) {
+		slot = kvm_sdei_event_slot(vcpu->kvm, smccc_get_arg1(vcpu));
+		if (slot < 0) {
+			ret = SDEI_INVALID_PARAMETERS;
+			goto out;
+		}
+	}
+
+	switch (nr) {
+	case SDEI_NR(SDEI_1_0_FN_SDEI_VERSION):
 		ret = 1ULL << SDEI_VERSION_MAJOR_SHIFT |
 		      1ULL << SDEI_VERSION_MINOR_SHIFT;
 		break;
-	case SDEI_1_0_FN_SDEI_EVENT_CONTEXT:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_REGISTER):
+		ret = kvm_sdei_event_register(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_ENABLE):
+		ret = kvm_sdei_event_enable(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_DISABLE):
+		ret = kvm_sdei_event_disable(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT):
 		ret = kvm_sdei_event_context(vcpu);
 		break;
-	case SDEI_1_0_FN_SDEI_EVENT_COMPLETE:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE):
 		ret = kvm_sdei_event_complete(vcpu);
 		if (ret == SDEI_SUCCESS)
-			return 1;	/* x0 to x3 are the interrupted ones */
+			goto deliver;	/* x0 to x3 are the interrupted ones */
 		break;
-	case SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME):
 		ret = kvm_sdei_event_complete_and_resume(vcpu);
 		if (ret == SDEI_SUCCESS)
-			return 1;
+			goto deliver;
 		break;
-	case SDEI_1_0_FN_SDEI_PE_MASK:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_UNREGISTER):
+		ret = kvm_sdei_event_unregister(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_STATUS):
+		ret = kvm_sdei_event_status(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_GET_INFO):
+		ret = kvm_sdei_event_get_info(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK):
 		ret = kvm_sdei_pe_mask(vcpu);
 		break;
-	case SDEI_1_0_FN_SDEI_PE_UNMASK:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_UNMASK):
 		ret = kvm_sdei_pe_unmask(vcpu);
 		break;
-	case SDEI_1_0_FN_SDEI_INTERRUPT_BIND:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_INTERRUPT_BIND):
 		ret = kvm_sdei_interrupt_bind(vcpu);
 		break;
-	case SDEI_1_1_FN_SDEI_FEATURES:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_ROUTING_SET):	/* None is shared, */
+	case SDEI_NR(SDEI_1_0_FN_SDEI_INTERRUPT_RELEASE):	/* none is bound. */
+		ret = SDEI_INVALID_PARAMETERS;
+		break;
+	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_SIGNAL):
+		ret = kvm_sdei_event_signal(vcpu, slot);
+		break;
+	case SDEI_NR(SDEI_1_1_FN_SDEI_FEATURES):
 		ret = kvm_sdei_features(vcpu);
 		break;
-	case SDEI_1_0_FN_SDEI_PRIVATE_RESET:
+	case SDEI_NR(SDEI_1_0_FN_SDEI_PRIVATE_RESET):
 		ret = kvm_sdei_private_reset(vcpu);
 		break;
-	case SDEI_1_0_FN_SDEI_SHARED_RESET:
-		ret = SDEI_SUCCESS;	/* Nothing shared, nothing bound */
-		break;
-	default:
-		ret = kvm_sdei_event_call(vcpu, fn);
+	case SDEI_NR(SDEI_1_0_FN_SDEI_SHARED_RESET):
+		ret = SDEI_SUCCESS;	/* Nothing is shared, nothing bound. */
 		break;
 	}
-
+out:
 	smccc_set_retval(vcpu, ret, 0, 0, 0);
+deliver:
+	__kvm_sdei_deliver(vcpu);
+
 	return 1;
 }
 

@@ -8,6 +8,7 @@
 #ifndef __ARM64_KVM_SDEI_H__
 #define __ARM64_KVM_SDEI_H__
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/types.h>
 
@@ -20,8 +21,12 @@ struct kvm_vcpu;
 /* Events a VM can expose, the software signalled event 0 included */
 #define KVM_SDEI_MAX_EVENTS	16
 
-/* The software signalled event, which every instance of SDEI has */
+/*
+ * The software signalled event, which every instance of SDEI has. It is the
+ * first of the exposed events, as these are sorted by number.
+ */
 #define KVM_SDEI_EVENT_SW	0
+#define KVM_SDEI_SLOT_SW	0
 
 /*
  * Reserved for asynchronous page fault (private, critical). Userspace can't
@@ -92,9 +97,9 @@ struct kvm_sdei_vcpu_context {
 
 /**
  * struct kvm_sdei_vcpu - SDEI state of one PE
- * @pending:	events that are to be delivered. Atomic, set by any thread. A bit
- *		counts only while its event is registered: see
- *		sdei_event_register() for stale ones
+ * @pending:	events that are to be delivered, set by any thread. A bit counts
+ *		only while its event is registered: kvm_sdei_set_registered()
+ *		tells about stale ones
  * @registered:	events with a registered handler
  * @enabled:	events whose handler may be called; a subset of @registered
  * @running:	events whose handler has been entered and has not completed: at
@@ -111,7 +116,7 @@ struct kvm_sdei_vcpu_context {
  * nothing but @registered.
  */
 struct kvm_sdei_vcpu {
-	unsigned long pending;
+	atomic_long_t pending;
 	unsigned long registered;
 	unsigned long enabled;
 	unsigned long running;
@@ -144,7 +149,6 @@ int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num);
 int kvm_sdei_event_slot(struct kvm *kvm, u32 num);
 void kvm_sdei_set_registered(struct kvm_sdei_vcpu *sdei, int slot);
 void kvm_sdei_clear_registered(struct kvm_sdei_vcpu *sdei, unsigned long slots);
-void kvm_sdei_reevaluate(struct kvm_vcpu *vcpu);
 
 /* What the VMM drives */
 int kvm_sdei_has_attr(struct kvm *kvm, struct kvm_device_attr *attr);
