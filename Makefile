@@ -8,6 +8,7 @@ BASE ?= 6.12
 T ?=
 M ?=
 LONG ?=
+ALSO ?=
 KERNEL ?=
 export BASE
 
@@ -18,6 +19,7 @@ help:
 	@echo 'make test          all tests; the last line is "N passed, N failed"'
 	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode;'
 	@echo '                   LONG=1: also those of the kernel that take minutes)'
+	@echo '                   (ALSO="series-check demo": these verbs too, one check each)'
 	@echo 'make bench         what each SDEI call costs, in instructions'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
@@ -35,7 +37,7 @@ kernel: setup
 	@harness/kernel patched
 
 test: setup
-	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l)
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(addprefix -x ,$(ALSO))
 
 bench: setup kernel
 	@harness/bench
