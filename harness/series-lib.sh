@@ -108,7 +108,7 @@ owned_files() {
 	done
 	[ -n "$owned_dirs" ] || return 0
 	# shellcheck disable=SC2086
-	if [ -e .git ]; then
+	if [ -e .git ] && git rev-parse -q --verify HEAD >/dev/null 2>&1; then
 		# A file that was deleted but is still in the index is not listed.
 		git ls-files -co --exclude-standard -- $owned_dirs | sort -u |
 		while read -r owned_file; do
