@@ -168,7 +168,6 @@ static void guest_spin(void)
 	for (nr = 1; nr <= ARRAY_SIZE(all_events); nr++) {
 		while (guest_handled() < nr)
 			cpu_relax();
-		GUEST_ASSERT_EQ(guest_handled(), nr);
 	}
 	GUEST_DONE();
 }
@@ -192,6 +191,7 @@ TEST_F(sdei_smp, event_reaches_a_spinning_vcpu)
 	}
 
 	host_join(thread);
+	TEST_ASSERT_EQ(host_handled(&svm, 0), ARRAY_SIZE(all_events));
 	sdei_vm_free(&svm);
 }
 
@@ -493,7 +493,7 @@ TEST_F(sdei_smp, no_wake_up_is_lost)
 	sdei_run_thread(&svm, 0, &thread);
 	host_wait_ready(&svm, 0);
 
-	for (i = 0; i < 2 * NR_ROUNDS; i++) {
+	for (i = 0; i < NR_ROUNDS; i++) {
 		sdei_inject(&svm, 0, all_events[i % ARRAY_SIZE(all_events)]);
 		host_wait_for(host_handled(&svm, 0) == i + 1);
 	}
@@ -526,7 +526,7 @@ static void guest_arm_and_disarm(void)
 
 	guest_set_ready();
 
-	for (round = 0; round < NR_ROUNDS / 5; round++) {
+	for (round = 0; round < NR_ROUNDS / 10; round++) {
 		for (i = 0; i < ARRAY_SIZE(all_events); i++) {
 			GUEST_ASSERT_STATUS(all_events[i], 0);
 			sdei_guest_setup(all_events[i], 0, guest_armed_handler);
