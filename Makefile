@@ -45,7 +45,7 @@ bench: setup kernel
 shell: setup kernel
 	@harness/shell $(M)
 
-demo: setup kernel
+demo: setup
 	@harness/demo
 
 series: setup
