@@ -16,9 +16,9 @@
 #include <linux/arm_sdei.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
-#include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/debug.h>
@@ -137,10 +137,13 @@ static int wedged_thread(void *unused)
 	return 0;
 }
 
+/* By the clock, not in jiffies: the CPU that counts them may be the wedged one */
 static bool wait_for(const unsigned int *counter, unsigned int ms)
 {
-	while (!smp_load_acquire(counter) && ms--)
-		mdelay(1);
+	ktime_t end = ktime_add_ms(ktime_get(), ms);
+
+	while (!smp_load_acquire(counter) && ktime_before(ktime_get(), end))
+		cpu_relax();
 
 	return smp_load_acquire(counter);
 }
@@ -188,7 +191,7 @@ static bool register_event(void)
 
 static void signal_event(void)
 {
-	unsigned int ms = EVENT_PATIENCE;
+	ktime_t end;
 	long ret;
 
 	pr_info("CPU %d signals event %d to CPU %d\n",
@@ -207,8 +210,10 @@ static void signal_event(void)
 		events, smp_load_acquire(&ipis));
 
 	/* It is not let go yet: is it back in its loop? */
-	while (READ_ONCE(turns) < turns_at_event + TURNS_AFTER_EVENT && ms--)
-		mdelay(1);
+	end = ktime_add_ms(ktime_get(), EVENT_PATIENCE);
+	while (READ_ONCE(turns) < turns_at_event + TURNS_AFTER_EVENT &&
+	       ktime_before(ktime_get(), end))
+		cpu_relax();
 	pr_info("CPU %d %s after the handler: %llu turns more\n", TARGET,
 		READ_ONCE(turns) < turns_at_event + TURNS_AFTER_EVENT ?
 		"is lost" : "spins on", READ_ONCE(turns) - turns_at_event);
