@@ -10,9 +10,11 @@ M ?=
 LONG ?=
 ALSO ?=
 KERNEL ?=
+QEMU ?=
 export BASE
 
-.PHONY: help setup kernel test bench shell demo series series-check docs-check clean distclean
+.PHONY: help setup kernel test bench shell demo series series-check qemu-series qemu-series-check \
+	docs-check clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -24,6 +26,8 @@ help:
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
 	@echo 'make series-check  build and check every step of the series'
+	@echo 'make qemu-series   the series for QEMU 10.0 (QEMU=tree: for your own tree)'
+	@echo 'make qemu-series-check  build and check every step of it'
 	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make kernel        build the host kernel and the selftests only'
 	@echo 'make setup         install the Debian packages that all this needs'
@@ -46,13 +50,19 @@ shell: setup kernel
 	@harness/shell $(M)
 
 demo: setup
-	@harness/demo
+	@MODE='$(M)' harness/demo
 
 series: setup
 	@harness/series $(if $(KERNEL),KERNEL='$(KERNEL)' $(if $(findstring command,$(origin BASE)),$(BASE)),$(BASE))
 
 series-check: setup
 	@harness/series-check $(BASE)
+
+qemu-series: setup
+	@harness/qemu-series $(if $(QEMU),QEMU='$(QEMU)')
+
+qemu-series-check: setup
+	@harness/qemu-series check
 
 docs-check: setup
 	@harness/docs-check $(BASE)
