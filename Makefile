@@ -13,6 +13,10 @@ KERNEL ?=
 QEMU ?=
 export BASE
 
+# Our variables are not kbuild's: M= would make it build a module.
+MAKEOVERRIDES =
+unexport T M
+
 .PHONY: help setup kernel test bench shell demo series series-check qemu-series qemu-series-check \
 	docs-check clean distclean
 

@@ -18,3 +18,6 @@ JOBS=${JOBS:-$(nproc)}
 say() { echo "  [$(basename "$0")] $*" >&2; }
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
+
+# Kernel builds are not part of the make that may have called us.
+unset MAKEFLAGS MFLAGS MAKELEVEL M T
