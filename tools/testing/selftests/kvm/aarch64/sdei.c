@@ -3,9 +3,9 @@
  * sdei - The calls of KVM's SDEI dispatcher: their results, the states of an
  *	  event, and the checks of arguments.
  *
- * References are to the sections of DEN0054C. Every test runs with HVC and
- * with SMC as the conduit. Earlier attempts at an SDEI dispatcher for KVM had
- * the defects that the following tests are for; those not listed here are in
+ * The calls are in section 5.1 of DEN0054C. Every test runs with HVC and with
+ * SMC as the conduit. Earlier attempts at an SDEI dispatcher for KVM had the
+ * defects that the following tests are for; those not listed here are in
  * sdei_deliver.c, sdei_smp.c and sdei_vmm.c:
  *
  *  defect  2	event number that is "negative" or has undefined bits:
@@ -89,13 +89,12 @@ static void guest_run_in_handler(uint64_t event, void (*fn)(struct sdei_frame *f
  * Discovery
  */
 
-/* [5.1.1] */
 SDEI_GUEST_TEST(sdei, version_is_1_1)
 {
 	GUEST_ASSERT_CALL(BIT(48) | BIT(32), SDEI_VERSION);
 }
 
-/* [5.1.17] No interrupt can be bound; the entry point may be relative. */
+/* No interrupt can be bound; the entry point may be relative. */
 SDEI_GUEST_TEST(sdei, features_are_no_bind_slots_and_relative_mode)
 {
 	GUEST_ASSERT_CALL(0, SDEI_FEATURES, 0);
@@ -126,7 +125,7 @@ static void guest_all_implemented_handler(struct sdei_frame *frame)
 	guest_check_all_implemented();
 }
 
-/* [5.1] and defect 12 */
+/* Defect 12 */
 SDEI_GUEST_TEST(sdei, every_call_is_implemented)
 {
 	guest_check_all_implemented();
@@ -222,7 +221,7 @@ static void guest_bad_events_handler(struct sdei_frame *frame)
 	guest_check_bad_events();
 }
 
-/* [4.1] and defects 2 and 14 */
+/* Defects 2 and 14 */
 SDEI_GUEST_TEST(sdei, bad_event_numbers_are_invalid_outside_handlers)
 {
 	guest_check_bad_events();
@@ -244,7 +243,7 @@ static void guest_garbage_handler(struct sdei_frame *frame)
 }
 
 /*
- * [5.1] Event, index, info and status are 32 bits wide, whatever is above them;
+ * Event, index, info and status are 32 bits wide, whatever is above them;
  * so is the function number.
  */
 SDEI_GUEST_TEST(sdei, upper_halves_of_32_bit_arguments_are_ignored)
@@ -283,7 +282,7 @@ SDEI_GUEST_TEST(sdei, upper_halves_of_32_bit_arguments_are_ignored)
 	GUEST_ASSERT_STATUS(EV_SOFT, SDEI_REGISTERED | SDEI_ENABLED);
 }
 
-/* [5.1.2] and defect 11 */
+/* Defect 11 */
 SDEI_GUEST_TEST(sdei, misaligned_entry_is_invalid)
 {
 	uint64_t entry = (uint64_t)sdei_guest_entry;
@@ -301,7 +300,7 @@ SDEI_GUEST_TEST(sdei, misaligned_entry_is_invalid)
 	}
 }
 
-/* [5.1.2] Flags are 64 bits wide. */
+/* Flags are 64 bits wide. */
 SDEI_GUEST_TEST(sdei, reserved_register_flags_are_invalid)
 {
 	uint64_t entry = (uint64_t)sdei_guest_entry;
@@ -317,7 +316,7 @@ SDEI_GUEST_TEST(sdei, reserved_register_flags_are_invalid)
 	GUEST_ASSERT_STATUS(EV_SOFT, 0);
 }
 
-/* [5.1.2] Routing is for shared events. */
+/* Routing is for shared events. */
 SDEI_GUEST_TEST(sdei, routing_of_private_events_is_ignored_by_register)
 {
 	static const uint64_t affinity[] = { 0, 1, 0x00ff, BIT(31) | 5, GARBAGE, -1ull };
@@ -335,7 +334,7 @@ SDEI_GUEST_TEST(sdei, routing_of_private_events_is_ignored_by_register)
 	}
 }
 
-/* [5.1.10] and defect 13: "signalable" is 0 for what EVENT_SIGNAL takes. */
+/* Defect 13: "signalable" is 0 for what EVENT_SIGNAL takes. */
 static void guest_check_get_info(void)
 {
 	bool critical;
@@ -385,7 +384,7 @@ SDEI_GUEST_TEST(sdei, get_info_tells_what_is_exposed)
 	guest_run_in_handler(EV_NORMAL, guest_get_info_handler);
 }
 
-/* [5.1.11] Whatever their state, private events have no routing. */
+/* Whatever their state, private events have no routing. */
 SDEI_GUEST_TEST(sdei, routing_set_of_private_events_is_invalid)
 {
 	int i, state;
@@ -409,7 +408,7 @@ SDEI_GUEST_TEST(sdei, routing_set_of_private_events_is_invalid)
 	}
 }
 
-/* [5.1.14] Arguments are judged before resources, of which there are none. */
+/* Arguments are judged before resources, of which there are none. */
 static void guest_interrupt_bind(void)
 {
 	static const uint64_t bad[] = {
@@ -440,7 +439,6 @@ TEST_F(sdei, interrupt_bind_has_no_slot_but_checks_first)
 	sdei_vm_free(&svm);
 }
 
-/* [5.1.15] */
 SDEI_GUEST_TEST(sdei, interrupt_release_finds_nothing_bound)
 {
 	int i;
@@ -460,7 +458,7 @@ static void guest_shared_reset_handler(struct sdei_frame *frame)
 	GUEST_ASSERT_STATUS(EV_NORMAL, SDEI_REGISTERED | SDEI_ENABLED | SDEI_RUNNING);
 }
 
-/* [5.1.19] There are no shared events: it succeeds, and changes nothing. */
+/* There are no shared events: it succeeds, and changes nothing. */
 SDEI_GUEST_TEST(sdei, shared_reset_succeeds_and_leaves_private_events_alone)
 {
 	GUEST_ASSERT_CALL(0, SDEI_SHARED_RESET);
@@ -478,7 +476,7 @@ SDEI_GUEST_TEST(sdei, shared_reset_succeeds_and_leaves_private_events_alone)
 	GUEST_ASSERT_CALL(0, SDEI_PE_MASK);
 }
 
-/* [5.1.16] and defect 6 */
+/* Defect 6 */
 SDEI_GUEST_TEST(sdei, signal_to_no_such_pe_is_invalid)
 {
 	uint64_t self = sdei_guest_mpidr() & 0xff00ffffffull;
@@ -508,7 +506,7 @@ SDEI_GUEST_TEST(sdei, signal_takes_a_raw_mpidr)
 	GUEST_ASSERT_CALL(0, SDEI_EVENT_SIGNAL, EV_SOFT, sdei_guest_mpidr());
 }
 
-/* [5.1.16] Event 0 is the one for it, and it is never DENIED. */
+/* Event 0 is the one for it, and it is never DENIED. */
 SDEI_GUEST_TEST(sdei, signal_is_for_event_0_only)
 {
 	int i, state;
@@ -529,7 +527,7 @@ SDEI_GUEST_TEST(sdei, signal_is_for_event_0_only)
 }
 
 /*
- * States [6.1]
+ * States (section 6.1)
  */
 
 enum state { S_000, S_001, S_100, S_101, S_110, S_111, NR_STATES };
@@ -821,7 +819,7 @@ SDEI_GUEST_TEST(sdei, state_table_in_another_events_handler)
  * Contexts and completions
  */
 
-/* [5.1.6, 5.1.7] and defect 9. That no handler runs is checked first. */
+/* Defect 9. That no handler runs is checked first. */
 SDEI_GUEST_TEST(sdei, completions_outside_handlers_are_denied)
 {
 	int off;
@@ -843,7 +841,7 @@ SDEI_GUEST_TEST(sdei, completions_outside_handlers_are_denied)
 	GUEST_ASSERT_CALL(SDEI_DENIED, SDEI_EVENT_COMPLETE);
 }
 
-/* [5.1.5] The same order of checks */
+/* The same order of checks */
 SDEI_GUEST_TEST(sdei, context_outside_handlers_is_denied)
 {
 	static const uint64_t indices[] = { 0, 17, 18, 31, 0x80000000, 0xffffffff, GARBAGE };
@@ -873,7 +871,6 @@ static void guest_context_handler(struct sdei_frame *frame)
 		GUEST_ASSERT_CALL(SDEI_INVALID_PARAMETERS, SDEI_EVENT_CONTEXT, bad[i]);
 }
 
-/* [5.1.5] */
 SDEI_GUEST_TEST(sdei, context_returns_x0_to_x17_and_no_more)
 {
 	guest_run_in_handler(EV_SOFT, guest_context_handler);
@@ -894,7 +891,6 @@ static void guest_resume_misaligned_handler(struct sdei_frame *frame)
 	GUEST_ASSERT_EQ((uint64_t)sdei_call(SDEI_EVENT_CONTEXT, 5), frame->x[5]);
 }
 
-/* [5.1.7] */
 SDEI_GUEST_TEST(sdei, resume_at_a_misaligned_address_is_invalid)
 {
 	guest_run_in_handler(EV_SOFT, guest_resume_misaligned_handler);
@@ -906,7 +902,7 @@ static void guest_failed_handler(struct sdei_frame *frame)
 	frame->arg = SDEI_EV_FAILED;
 }
 
-/* [5.1.6] EV_FAILED completes just as well. */
+/* EV_FAILED completes just as well. */
 SDEI_GUEST_TEST(sdei, complete_with_failed_status_completes)
 {
 	guest_run_in_handler(EV_SOFT, guest_failed_handler);
@@ -927,7 +923,7 @@ static void guest_mask_handler(struct sdei_frame *frame)
 	GUEST_ASSERT_CALL(1, SDEI_PE_MASK);
 }
 
-/* [5.1.12, 5.1.13] and defect 8 */
+/* Defect 8 */
 SDEI_GUEST_TEST(sdei, pe_mask_tells_whether_it_masked)
 {
 	/* A PE starts masked. */
@@ -1022,13 +1018,13 @@ static void host_run_to_stage_1(enum sdei_conduit conduit, void *guest_code)
 	sdei_vm_free(&svm);
 }
 
-/* [5.1.18] and defect 10 */
+/* Defect 10 */
 TEST_F(sdei, private_reset_forgets_what_is_pending)
 {
 	host_run_to_stage_1(variant->conduit, guest_private_reset_pending);
 }
 
-/* [5.1.8] and defect 10 */
+/* Defect 10 */
 TEST_F(sdei, unregister_forgets_what_is_pending)
 {
 	host_run_to_stage_1(variant->conduit, guest_unregister_pending);
@@ -1059,7 +1055,7 @@ static void guest_reset_handler(struct sdei_frame *frame)
 	GUEST_ASSERT_CALL(1, SDEI_PE_MASK);
 }
 
-/* [5.1.18] and defect 10 */
+/* Defect 10 */
 SDEI_GUEST_TEST(sdei, private_reset_in_a_handler_is_denied_but_resets)
 {
 	int i;
@@ -1085,7 +1081,6 @@ static void guest_unregister_handler(struct sdei_frame *frame)
 	}
 }
 
-/* [5.1.8] */
 SDEI_GUEST_TEST(sdei, unregister_in_a_handler_is_pending_until_it_completes)
 {
 	int i;

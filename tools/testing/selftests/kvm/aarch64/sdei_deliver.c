@@ -4,8 +4,8 @@
  *		  an event and when the handler completes: registers, PSTATE
  *		  and PC; what is delivered when, and in which order.
  *
- * References are to the sections of DEN0054C. Every test runs with HVC and
- * with SMC as the conduit. Earlier attempts at an SDEI dispatcher for KVM had
+ * Sections are those of DEN0054C. Every test runs with HVC and with SMC as the
+ * conduit. Earlier attempts at an SDEI dispatcher for KVM had
  * the defects that the following tests are for:
  *
  *  defect  1	REGISTER, SIGNAL while not enabled, PE_UNMASK: the host loops:
@@ -175,7 +175,7 @@ static void check_interrupted(struct puppet *p, enum puppet_text text,
 	pc = puppet_run(p);
 	puppet_get(p, &out);
 
-	/* [4.3.2, 4.3.3] */
+	/* Section 4.3 */
 	assert_reg(what, "handler's PC", pc, entry);
 	assert_reg(what, "handler's PSTATE", out.pstate, handler_pstate);
 	assert_reg(what, "handler's x0", out.x[0], event);
@@ -202,7 +202,6 @@ static void check_interrupted(struct puppet *p, enum puppet_text text,
 		pc = __puppet_call(p, SDEI_EVENT_COMPLETE, SDEI_EV_HANDLED);
 	puppet_get(p, &out);
 
-	/* [5.1.6, 5.1.7] */
 	if (resume) {
 		assert_reg(what, "resumed PC", pc, puppet_text(p, PUPPET_RESUME));
 		assert_reg(what, "resumed PSTATE", out.pstate, handler_pstate);
@@ -484,7 +483,7 @@ TEST_F(sdei_deliver, resume_goes_to_the_exact_address)
 	puppet_free(&p);
 }
 
-/* [5.1.2] VBAR_EL1 counts when the event is delivered. */
+/* VBAR_EL1 counts when the event is delivered. */
 TEST_F(sdei_deliver, relative_entry_is_from_vbar_at_dispatch)
 {
 	uint64_t vbar_id = KVM_ARM64_SYS_REG(SYS_VBAR_EL1);
@@ -748,7 +747,7 @@ static void guest_setup_all(void)
  * effects: a handler has either run by then or not at all.
  */
 
-/* [4.3.2.1] Interrupts are masked all the time in these guests. */
+/* Section 4.3.2.1: interrupts are masked all the time in these guests. */
 SDEI_GUEST_TEST(sdei_deliver, enabled_and_unmasked_is_delivered_at_once)
 {
 	int i, round;
@@ -999,7 +998,7 @@ static void guest_check_nested(uint64_t outer, uint64_t inner)
 		guest_assert_log(outer, MARK, outer | LEFT, inner, inner | LEFT);
 }
 
-/* [4.3.1] All pairs: critical preempts normal, and nothing else preempts. */
+/* Section 4.3. All pairs: critical preempts normal, and nothing else preempts. */
 SDEI_GUEST_TEST(sdei_deliver, priorities_nest_and_queue)
 {
 	int i, j;
@@ -1076,7 +1075,7 @@ static void guest_innermost_action(struct sdei_frame *frame)
 		sdei_guest_trigger(EV_SOFT);
 	}
 
-	/* [5.1.5] The context is the one that this handler interrupted. */
+	/* The context is the one that this handler interrupted. */
 	for (i = 4; i < 18; i++)
 		GUEST_ASSERT_EQ((uint64_t)sdei_call(SDEI_EVENT_CONTEXT, i), frame->x[i]);
 }
@@ -1166,7 +1165,7 @@ static void guest_resumed_log(struct ex_regs *regs)
 	guest_log_add(RESUMED);
 }
 
-/* [5.1.7] The handler has completed when the code at the address runs. */
+/* The handler has completed when the code at the address runs. */
 static void guest_resumed_check(struct ex_regs *regs)
 {
 	GUEST_ASSERT_CALL(SDEI_DENIED, SDEI_EVENT_COMPLETE);
@@ -1189,7 +1188,7 @@ SDEI_GUEST_TEST(sdei_deliver, resumed_code_runs_outside_the_handler)
 	guest_assert_log(EV_SOFT, EV_SOFT | LEFT, RESUMED, EV_SOFT, EV_SOFT | LEFT);
 }
 
-/* [5.1.7] A pending event comes before the first instruction at the address. */
+/* A pending event comes before the first instruction at the address. */
 SDEI_GUEST_TEST(sdei_deliver, pending_event_is_delivered_before_the_resumed_code)
 {
 	uint64_t ev;

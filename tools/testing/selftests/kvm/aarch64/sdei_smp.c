@@ -3,9 +3,9 @@
  * sdei_smp - SDEI events for vCPUs that spin, sleep, sit in the VMM, were never
  *	      run or are off; more than one vCPU; PSCI and SDEI.
  *
- * References are to the sections of DEN0054C. Every test runs with HVC and
- * with SMC as the conduit. No test depends on time: the host waits for a state
- * of the guest, or for a vCPU to be blocked as its statistics tell.
+ * Every test runs with HVC and with SMC as the conduit. No test depends on time:
+ * the host waits for a state of the guest, or for a vCPU to be blocked as its
+ * statistics tell.
  *
  * Earlier attempts at an SDEI dispatcher for KVM had the defects that the
  * following tests are for:
@@ -246,7 +246,7 @@ static void guest_sleeper(void)
 		GUEST_ASSERT_EQ(read_sysreg(isr_el1), 0);
 	}
 
-	/* [4.4.1.4] All of it is kept. */
+	/* All of it is kept. */
 	for (nr = 0; nr < ARRAY_SIZE(all_events); nr++)
 		GUEST_ASSERT_STATUS(all_events[nr], SDEI_REGISTERED | SDEI_ENABLED);
 	GUEST_ASSERT_CALL(1, SDEI_PE_MASK);
@@ -302,7 +302,7 @@ TEST_F(sdei_smp, event_ends_wfi_of_a_vcpu_with_a_vgic)
 		SKIP(return, "no vGICv3");
 }
 
-/* [4.4.1.4] and defect 5 */
+/* Defect 5 */
 TEST_F(sdei_smp, event_ends_cpu_suspend)
 {
 	TEST_ASSERT(host_wake_sleeper(variant->conduit, SLEEP_SUSPEND, false),
@@ -710,7 +710,7 @@ TEST_F(sdei_smp, signal_to_a_pe_that_is_off_is_forgotten)
 
 /*
  * Two vCPUs signal each other in turn. What one has stored before its signal
- * is what the other sees in its handler. [5.1.16]
+ * is what the other sees in its handler.
  */
 static uint64_t guest_payload[SDEI_MAX_VCPUS];
 
@@ -956,7 +956,7 @@ static void guest_check_fresh(void)
 	GUEST_DONE();
 }
 
-/* [4.4.1.1] and defect 7: the VMM resets the vCPU, as it does after SYSTEM_RESET. */
+/* Defect 7: the VMM resets the vCPU, as it does after SYSTEM_RESET. */
 static void host_system_call(enum sdei_conduit conduit, uint32_t fn, uint32_t type)
 {
 	struct kvm_vcpu_init init;
@@ -1072,7 +1072,7 @@ static void host_cpu_off(enum sdei_conduit conduit, bool in_handlers)
 	sdei_vm_free(&svm);
 }
 
-/* [4.4.1.3] and defect 7 */
+/* Defect 7 */
 TEST_F(sdei_smp, cpu_off_in_nested_handlers_leaves_nothing_behind)
 {
 	host_cpu_off(variant->conduit, true);
