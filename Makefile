@@ -48,7 +48,7 @@ test: setup
 	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(addprefix -x ,$(ALSO))
 
 bench: setup kernel
-	@harness/bench
+	@harness/bench $(if $(M),-m '$(M)')
 
 shell: setup kernel
 	@harness/shell $(M)
