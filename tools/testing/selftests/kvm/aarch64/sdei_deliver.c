@@ -483,6 +483,60 @@ TEST_F(sdei_deliver, resume_goes_to_the_exact_address)
 	puppet_free(&p);
 }
 
+static void *puppet_run_thread(void *data)
+{
+	puppet_run(data);
+	return NULL;
+}
+
+/* Let the puppet spin, inject when it does, and wait for it to stop. */
+static void puppet_interrupt_spinning(struct puppet *p, uint32_t event)
+{
+	uint64_t exits = sdei_vcpu_stat(&p->svm, 0, "exits");
+	pthread_t thread;
+
+	TEST_ASSERT(!pthread_create(&thread, NULL, puppet_run_thread, p),
+		    "pthread_create() failed");
+	/* The host's timer makes it exit once in a while. */
+	host_wait_for(sdei_vcpu_stat(&p->svm, 0, "exits") > exits + 1);
+	sdei_inject(&p->svm, 0, event);
+	TEST_ASSERT(!pthread_join(thread, NULL), "pthread_join() failed");
+}
+
+/* The interrupted code is in the middle of something, and notices nothing. */
+TEST_F(sdei_deliver, spinning_code_is_interrupted_and_continued_exactly)
+{
+	static const uint64_t modes[] = { PSR_MODE_EL0t, PSR_MODE_EL1t, PSR_MODE_EL1h };
+	static const uint64_t no_args[5];
+	struct puppet_regs in, out;
+	struct puppet p;
+	int i, j, round;
+
+	puppet_create_registered(&p, variant->conduit);
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		puppet_pattern(&p, &in, PUPPET_SPIN, modes[i] | PSR_DAIF | PSR_C_BIT);
+		puppet_set(&p, &in);
+
+		/* Each round but the first one begins with a completion. */
+		for (round = 0; round < 3; round++) {
+			puppet_interrupt_spinning(&p, EV_NORMAL);
+			puppet_get(&p, &out);
+			TEST_ASSERT_EQ(out.pc, puppet_text(&p, PUPPET_ENTRY));
+			TEST_ASSERT_EQ(out.x[0], EV_NORMAL);
+			TEST_ASSERT_EQ(out.x[2], in.pc);
+			TEST_ASSERT_EQ(out.x[3], in.pstate);
+			assert_regs("spinning", &out, &in, 4);
+			for (j = 0; j < 18; j++)
+				ASSERT_CALL(&p, in.x[j], SDEI_EVENT_CONTEXT, j);
+			puppet_set_call(&p, SDEI_1_0_FN_SDEI_EVENT_COMPLETE, no_args);
+		}
+		TEST_ASSERT_EQ(__puppet_call(&p, SDEI_EVENT_COMPLETE_AND_RESUME,
+					     puppet_text(&p, PUPPET_RESUME)),
+			       puppet_text(&p, PUPPET_RESUME));
+	}
+	puppet_free(&p);
+}
+
 /* VBAR_EL1 counts when the event is delivered. */
 TEST_F(sdei_deliver, relative_entry_is_from_vbar_at_dispatch)
 {

@@ -297,6 +297,7 @@ enum puppet_text {
 	PUPPET_RESUME	= 0x070,	/* BRK: where to resume */
 	PUPPET_A32	= 0x080,	/* A32 BKPT */
 	PUPPET_T32	= 0x092,	/* T32 BKPT, not 4-byte aligned */
+	PUPPET_SPIN	= 0x0a0,	/* B . */
 	/* The rest of the page is BRKs. */
 };
 
@@ -341,6 +342,9 @@ void puppet_pattern(struct puppet *p, struct puppet_regs *regs,
 
 /* Run to the next BRK; returns the PC. */
 uint64_t puppet_run(struct puppet *p);
+
+/* Be about to make a call at EL1h. */
+void puppet_set_call(struct puppet *p, uint64_t fn, const uint64_t *args);
 
 /*
  * Make a call at EL1h. All other registers of the puppet keep their values. In

@@ -15,6 +15,7 @@
 #define INSN_BRK	0xd4200000
 #define INSN_NOP	0xd503201f
 #define INSN_LDR_X5_X4	0xf9400085
+#define INSN_B_SELF	0x14000000
 #define INSN_A32_BKPT	0xe1200070
 #define INSN_T32_BKPT	0xbe00
 
@@ -395,6 +396,7 @@ void puppet_attach(struct puppet *p, enum sdei_conduit conduit)
 	for (i = 0; i < 3; i++)
 		puppet_put_insn(p, PUPPET_NOPS + 4 * i, INSN_NOP);
 	puppet_put_insn(p, PUPPET_LDR, INSN_LDR_X5_X4);
+	puppet_put_insn(p, PUPPET_SPIN, INSN_B_SELF);
 	puppet_put_insn(p, PUPPET_A32, INSN_A32_BKPT);
 	puppet_put_insn(p, PUPPET_T32, INSN_T32_BKPT | INSN_T32_BKPT << 16);
 	*virt_get_pte_hva(vm, p->text) |= PTE_EL0_RO;
@@ -518,7 +520,7 @@ uint64_t puppet_run(struct puppet *p)
 	return pc;
 }
 
-uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args)
+void puppet_set_call(struct puppet *p, uint64_t fn, const uint64_t *args)
 {
 	int i;
 
@@ -527,6 +529,11 @@ uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args
 	for (i = 0; i < 5; i++)
 		vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.regs[i + 1]), args[i]);
 	vcpu_set_reg(p->vcpu, ARM64_CORE_REG(regs.pc), puppet_conduit(p));
+}
+
+uint64_t __puppet_call_start(struct puppet *p, uint64_t fn, const uint64_t *args)
+{
+	puppet_set_call(p, fn, args);
 	return puppet_run(p);
 }
 
