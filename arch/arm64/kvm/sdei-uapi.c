@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 
 #include <asm/kvm_emulate.h>
+#include <asm/kvm_mmu.h>
 #include <asm/kvm_sdei.h>
 
 #include <uapi/linux/arm_sdei.h>
@@ -61,8 +62,14 @@ int kvm_sdei_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	sdei->events[0].num = KVM_SDEI_EVENT_SW;
 	sdei->events[0].priority = SDEI_EVENT_PRIORITY_NORMAL;
 
-	/* Pairs with the READ_ONCE() of those who do not hold kvm->lock. */
-	smp_store_release(&kvm->arch.sdei, sdei);
+	ret = kvm_share_hyp(sdei, sdei + 1);
+	if (ret) {
+		kfree(sdei);
+		goto out;
+	}
+
+	/* Some only ask, without kvm->lock, whether it is there. */
+	WRITE_ONCE(kvm->arch.sdei, sdei);
 out:
 	mutex_unlock(&kvm->lock);
 	return ret;
@@ -74,39 +81,64 @@ out:
  */
 void kvm_sdei_destroy_vm(struct kvm *kvm)
 {
-	kfree(kvm->arch.sdei);
+	struct kvm_sdei *sdei = kvm->arch.sdei;
+
+	if (!sdei)
+		return;
+
+	kvm_unshare_hyp(sdei, sdei + 1);
+	kfree(sdei);
 }
 
 /**
  * kvm_sdei_vcpu_create() - allocate the SDEI state of a vCPU
  * @vcpu: the vCPU that is being created
  *
- * Return: 0, also for a VM without SDEI, which gets none; -ENOMEM.
+ * Return: 0, also for a VM without SDEI, which gets none; -ENOMEM, or what
+ * kvm_share_hyp() returns.
  */
 int kvm_sdei_vcpu_create(struct kvm_vcpu *vcpu)
 {
-	BUILD_BUG_ON(sizeof(struct kvm_sdei_vcpu) > SZ_1K);
+	struct kvm_sdei_vcpu *sdei;
+	int ret;
+
+	BUILD_BUG_ON(sizeof(*sdei) > SZ_1K);
 	BUILD_BUG_ON(KVM_SDEI_MAX_EVENTS > BITS_PER_LONG);
 
 	if (!vcpu->kvm->arch.sdei)
 		return 0;
 
-	vcpu->arch.sdei = kzalloc(sizeof(*vcpu->arch.sdei), GFP_KERNEL_ACCOUNT);
-	if (!vcpu->arch.sdei)
+	sdei = kzalloc(sizeof(*sdei), GFP_KERNEL_ACCOUNT);
+	if (!sdei)
 		return -ENOMEM;
 
+	/* Within reach of nVHE code, like the rest of the vCPU */
+	ret = kvm_share_hyp(sdei, sdei + 1);
+	if (ret) {
+		kfree(sdei);
+		return ret;
+	}
+
+	vcpu->arch.sdei = sdei;
 	kvm_sdei_vcpu_reset(vcpu);
+
 	return 0;
 }
 
 /**
  * kvm_sdei_vcpu_destroy() - free the SDEI state of a vCPU
- * @vcpu: the vCPU that is being destroyed
+ * @vcpu: the vCPU that is being destroyed, of any VM
  */
 void kvm_sdei_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
-	kfree(vcpu->arch.sdei);
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+
+	if (!sdei)
+		return;
+
 	vcpu->arch.sdei = NULL;
+	kvm_unshare_hyp(sdei, sdei + 1);
+	kfree(sdei);
 }
 
 /*
@@ -436,8 +468,15 @@ static int kvm_sdei_set_event_state(struct kvm_sdei_vcpu *sdei, int slot,
 	if (!(sdei->registered & BIT(slot)))
 		kvm_sdei_set_registered(sdei, slot);
 
-	__assign_bit(slot, &sdei->enabled, val & KVM_REG_ARM_SDEI_STATE_ENABLED);
-	__assign_bit(slot, &sdei->relative, val & KVM_REG_ARM_SDEI_STATE_RELATIVE);
+	if (val & KVM_REG_ARM_SDEI_STATE_ENABLED)
+		WRITE_ONCE(sdei->enabled, sdei->enabled | BIT(slot));
+	else
+		WRITE_ONCE(sdei->enabled, sdei->enabled & ~BIT(slot));
+
+	if (val & KVM_REG_ARM_SDEI_STATE_RELATIVE)
+		sdei->relative |= BIT(slot);
+	else
+		sdei->relative &= ~BIT(slot);
 
 	/*
 	 * The value may have been read a while ago, and the event sent since
@@ -526,7 +565,7 @@ static int kvm_sdei_set_running(struct kvm_vcpu *vcpu, int priority, u64 val)
 		running = BIT(slot);
 	}
 
-	sdei->running = (sdei->running & ~mask) | running;
+	WRITE_ONCE(sdei->running, (sdei->running & ~mask) | running);
 	return 0;
 }
 
@@ -635,7 +674,7 @@ int kvm_sdei_set_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *one_reg)
 	case SDEI_REG_PE:
 		if (val & ~(u64)KVM_REG_ARM_SDEI_PE_MASKED)
 			return -EINVAL;
-		vcpu->arch.sdei->masked = val;
+		WRITE_ONCE(vcpu->arch.sdei->masked, val);
 		break;
 	case SDEI_REG_EVENT:
 		ret = kvm_sdei_set_event_reg(vcpu, reg.index, reg.field, val);

@@ -32,7 +32,6 @@
 #include <linux/string.h>
 
 #include <asm/kvm_emulate.h>
-#include <asm/kvm_hyp.h>
 #include <asm/kvm_sdei.h>
 
 #include <kvm/arm_hypercalls.h>
@@ -78,21 +77,22 @@ static __always_inline int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
 					       unsigned long pending)
 {
 	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-	unsigned long ready = pending & sdei->enabled;
-	unsigned long critical;
+	unsigned long ready = pending & READ_ONCE(sdei->enabled);
+	unsigned long critical, running;
 
-	if (!ready || sdei->masked)
+	if (!ready || READ_ONCE(sdei->masked))
 		return -1;
 
 	critical = vcpu->kvm->arch.sdei->critical;
-	if (sdei->running & critical)
+	running = READ_ONCE(sdei->running);
+	if (running & critical)
 		return -1;
 
 	/* Critical preempts normal, and comes first if both are pending. */
 	if (ready & critical)
 		return __ffs(ready & critical);
 
-	return sdei->running ? -1 : __ffs(ready);
+	return running ? -1 : __ffs(ready);
 }
 
 /* The slot of the event whose handler the vCPU is executing, or -1. */
@@ -122,14 +122,19 @@ kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
  * @vcpu: the vCPU, of a VM with SDEI
  *
  * Only this ends WFI; what is pending but masked, disabled or of too low a
- * priority does not. Exact in the vCPU's own thread, a hint elsewhere.
+ * priority does not.
+ *
+ * Return: true or false; exact in the vCPU's own thread, a hint elsewhere.
  */
 bool kvm_sdei_vcpu_has_deliverable(struct kvm_vcpu *vcpu)
 {
 	return kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu)) >= 0;
 }
 
-/* A system register of EL1 of a loaded vCPU without EL2 */
+/*
+ * A system register of EL1 of a loaded vCPU without EL2: what is left of
+ * vcpu_read_sys_reg() for these, on a path where each instruction counts.
+ */
 static __always_inline u64 kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
 {
 	u64 val;
@@ -151,6 +156,17 @@ static __always_inline u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 psta
 				    kvm_has_mte(vcpu->kvm));
 }
 
+/*
+ * What has been queued for the vCPU is over and done with before it reaches the
+ * instruction that it continues with. If a debugger in the VMM is stepping the
+ * vCPU, that was the step.
+ */
+static void kvm_sdei_end_step(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		vcpu_set_flag(vcpu, DBG_SS_ACTIVE_PENDING);
+}
+
 /* Enter the handler of a pending event instead of what would come next. */
 static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 {
@@ -170,7 +186,7 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 		return;
 	}
 
-	sdei->running |= BIT(slot);
+	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
 
 	num = vcpu->kvm->arch.sdei->events[slot].num;
 	arg = sdei->event[slot].arg;
@@ -179,7 +195,8 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 		entry += kvm_sdei_read_el1(vcpu, VBAR_EL1);
 
 	/* What has been queued comes first. */
-	kvm_vcpu_adjust_pc(vcpu);
+	if (kvm_vcpu_adjust_pc(vcpu))
+		kvm_sdei_end_step(vcpu);
 
 	pc = regs->pc;
 	pstate = regs->pstate;
@@ -198,6 +215,7 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 	trace_kvm_sdei_deliver(vcpu, num, pc, entry);
 }
 
+/* Inline for kvm_sdei_call(), whose callers rarely have anything pending */
 static __always_inline void __kvm_sdei_deliver(struct kvm_vcpu *vcpu)
 {
 	int slot = kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu));
@@ -219,11 +237,7 @@ void kvm_sdei_deliver(struct kvm_vcpu *vcpu)
 	__kvm_sdei_deliver(vcpu);
 }
 
-/*
- * Make the event in @slot pending, if it is registered. Returns true if it is
- * pending now and was not before: a sender that finds it pending leaves request
- * and kick to the one that made it so.
- */
+/* Make the event in @slot pending, if it is registered: true if it is. */
 static __always_inline bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu,
 						  int slot)
 {
@@ -232,19 +246,27 @@ static __always_inline bool kvm_sdei_make_pending(struct kvm_vcpu *vcpu,
 	if (!(READ_ONCE(sdei->registered) & BIT(slot)))
 		return false;
 
+	/* Full barrier: the sender's stores come first. */
+	atomic_long_fetch_or(BIT(slot), &sdei->pending);
+
 	trace_kvm_sdei_inject(vcpu, vcpu->kvm->arch.sdei->events[slot].num);
 
-	/* Full barrier: the sender's stores come first. */
-	return !(atomic_long_fetch_or(BIT(slot), &sdei->pending) & BIT(slot));
+	return true;
 }
 
-/* The same, for any thread: the vCPU is to look for it. */
-static void kvm_sdei_send(struct kvm_vcpu *vcpu, int slot)
+/*
+ * The same from any thread. Always request and kick, also for an event that is
+ * pending already: the sender that made it so may not have come that far.
+ */
+static bool kvm_sdei_send(struct kvm_vcpu *vcpu, int slot)
 {
-	if (kvm_sdei_make_pending(vcpu, slot)) {
-		kvm_make_request(KVM_REQ_SDEI, vcpu);
-		kvm_vcpu_kick(vcpu);
-	}
+	if (!kvm_sdei_make_pending(vcpu, slot))
+		return false;
+
+	kvm_make_request(KVM_REQ_SDEI, vcpu);
+	kvm_vcpu_kick(vcpu);
+
+	return true;
 }
 
 /**
@@ -252,7 +274,8 @@ static void kvm_sdei_send(struct kvm_vcpu *vcpu, int slot)
  * @vcpu: the vCPU, of any VM
  * @num: event number
  *
- * Callable from any thread and from any context but NMI. The vCPU is woken up or
+ * Callable from any thread and wherever kvm_vcpu_kick() is: in atomic context,
+ * but not in NMI, nor with locks of the scheduler held. The vCPU is woken up or
  * kicked; the event is delivered as soon as the guest can take it. Instances of
  * an event that is still pending coalesce.
  *
@@ -270,12 +293,7 @@ int kvm_sdei_inject_event(struct kvm_vcpu *vcpu, u32 num)
 	if (slot < 0)
 		return -ENOENT;
 
-	if (!(READ_ONCE(vcpu->arch.sdei->registered) & BIT(slot)))
-		return -ENOTCONN;
-
-	kvm_sdei_send(vcpu, slot);
-
-	return 0;
+	return kvm_sdei_send(vcpu, slot) ? 0 : -ENOTCONN;
 }
 
 /**
@@ -284,8 +302,9 @@ int kvm_sdei_inject_event(struct kvm_vcpu *vcpu, u32 num)
  * @num: event number
  *
  * For events that are of use only before the guest executes another
- * instruction. A critical event that another thread injects meanwhile may still
- * come first.
+ * instruction. If another thread injects an event meanwhile that the vCPU takes
+ * first, a critical one or one of the same priority and a lower number, this
+ * one stays pending: to be taken back by kvm_sdei_cancel_event().
  *
  * Return: 0 if the vCPU takes the event at its next entry into the guest,
  * -EBUSY, and nothing is pending, if it would not, or does anyway because the
@@ -325,8 +344,8 @@ int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
  *
  * Callable from any thread and from any context.
  *
- * Return: 0 if the event was pending and is no longer, -ENOENT if it was not
- * pending, or is not exposed.
+ * Return: 0 if the event was pending and is no longer; -ENOENT if it was not
+ * pending, because it has been delivered, say, or is not exposed.
  */
 int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
 {
@@ -341,6 +360,7 @@ int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
 		return -ENOENT;
 
 	pending = atomic_long_fetch_andnot(BIT(slot), &vcpu->arch.sdei->pending);
+	pending &= READ_ONCE(vcpu->arch.sdei->registered);
 
 	return (pending & BIT(slot)) ? 0 : -ENOENT;
 }
@@ -372,7 +392,7 @@ void kvm_sdei_set_registered(struct kvm_sdei_vcpu *sdei, int slot)
 void kvm_sdei_clear_registered(struct kvm_sdei_vcpu *sdei, unsigned long slots)
 {
 	WRITE_ONCE(sdei->registered, sdei->registered & ~slots);
-	sdei->enabled &= ~slots;
+	WRITE_ONCE(sdei->enabled, sdei->enabled & ~slots);
 	sdei->relative &= ~slots;
 	atomic_long_andnot(slots, &sdei->pending);
 }
@@ -408,7 +428,7 @@ static s64 kvm_sdei_event_enable(struct kvm_vcpu *vcpu, int slot)
 	if (!(sdei->registered & BIT(slot)))
 		return SDEI_DENIED;
 
-	sdei->enabled |= BIT(slot);
+	WRITE_ONCE(sdei->enabled, sdei->enabled | BIT(slot));
 
 	return SDEI_SUCCESS;
 }
@@ -420,7 +440,7 @@ static s64 kvm_sdei_event_disable(struct kvm_vcpu *vcpu, int slot)
 	if (!(sdei->registered & BIT(slot)))
 		return SDEI_DENIED;
 
-	sdei->enabled &= ~BIT(slot);
+	WRITE_ONCE(sdei->enabled, sdei->enabled & ~BIT(slot));
 
 	return SDEI_SUCCESS;
 }
@@ -452,6 +472,7 @@ static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
 {
 	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(vcpu, slot);
 	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 	unsigned long from = regs->pc;
 
 	memcpy(regs->regs, ctxt->regs, sizeof(ctxt->regs));
@@ -466,10 +487,12 @@ static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
 	}
 
 	/* SMC, unlike HVC, has queued an increment: of a PC that is gone now. */
-	if (vcpu_get_flag(vcpu, INCREMENT_PC))
+	if (vcpu_get_flag(vcpu, INCREMENT_PC)) {
 		vcpu_clear_flag(vcpu, INCREMENT_PC);
+		kvm_sdei_end_step(vcpu);
+	}
 
-	vcpu->arch.sdei->running &= ~BIT(slot);
+	WRITE_ONCE(sdei->running, sdei->running & ~BIT(slot));
 
 	trace_kvm_sdei_complete(vcpu, vcpu->kvm->arch.sdei->events[slot].num,
 				from, regs->pc);
@@ -588,14 +611,14 @@ static s64 kvm_sdei_pe_mask(struct kvm_vcpu *vcpu)
 	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 	bool changed = !sdei->masked;
 
-	sdei->masked = true;
+	WRITE_ONCE(sdei->masked, true);
 
 	return changed;
 }
 
 static s64 kvm_sdei_pe_unmask(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.sdei->masked = false;
+	WRITE_ONCE(vcpu->arch.sdei->masked, false);
 
 	return SDEI_SUCCESS;
 }
@@ -752,6 +775,10 @@ void kvm_sdei_vcpu_reset(struct kvm_vcpu *vcpu)
 		return;
 
 	kvm_sdei_clear_registered(sdei, ~0UL);
-	sdei->running = 0;
-	sdei->masked = true;
+	WRITE_ONCE(sdei->running, 0);
+	WRITE_ONCE(sdei->masked, true);
+
+	/* Means nothing any more, but can be read. */
+	memset(sdei->event, 0, sizeof(sdei->event));
+	memset(sdei->ctxt, 0, sizeof(sdei->ctxt));
 }

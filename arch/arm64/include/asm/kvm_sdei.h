@@ -112,8 +112,8 @@ struct kvm_sdei_vcpu_context {
  *
  * The handler state of an event (section 6.1) is its bit in @registered,
  * @enabled and @running. All but @pending is written by the vCPU's own thread
- * only, or with vcpu->mutex held, and thus needs no lock; other threads rely on
- * nothing but @registered.
+ * only, or with vcpu->mutex held, and thus needs no lock. Other threads rely on
+ * @registered; kvm_sdei_vcpu_has_deliverable() gives them a hint from the rest.
  */
 struct kvm_sdei_vcpu {
 	atomic_long_t pending;
@@ -156,7 +156,7 @@ int kvm_sdei_get_attr(struct kvm *kvm, struct kvm_device_attr *attr);
 int kvm_sdei_set_attr(struct kvm *kvm, struct kvm_device_attr *attr);
 unsigned long kvm_sdei_num_regs(struct kvm_vcpu *vcpu);
 int kvm_sdei_copy_reg_indices(struct kvm_vcpu *vcpu, u64 __user *uindices);
-int kvm_sdei_get_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *reg);
-int kvm_sdei_set_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *reg);
+int kvm_sdei_get_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *one_reg);
+int kvm_sdei_set_reg(struct kvm_vcpu *vcpu, const struct kvm_one_reg *one_reg);
 
 #endif /* __ARM64_KVM_SDEI_H__ */
