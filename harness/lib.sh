@@ -18,6 +18,8 @@ JOBS=${JOBS:-$(nproc)}
 say() { echo "  [$(basename "$0")] $*" >&2; }
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
+# The selftests are compiled with absolute paths, which differ between clones.
+export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1
 
 # Kernel builds are not part of the make that may have called us.
 unset MAKEFLAGS MFLAGS MAKELEVEL M T
