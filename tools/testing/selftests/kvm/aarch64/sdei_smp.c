@@ -11,7 +11,7 @@
  * following tests are for:
  *
  *  defect  5	neither kick nor wake-up: event_reaches_a_spinning_vcpu,
- *		event_ends_wfi, event_ends_cpu_suspend, no_wake_up_is_lost
+ *		event_ends_wfi_*, event_ends_cpu_suspend, no_wake_up_is_lost
  *  defect  6	EVENT_SIGNAL ignores its target: signal_reaches_its_target_only
  *  defect  7	CPU_OFF and CPU_ON keep the state of SDEI:
  *		cpu_off_in_nested_handlers_leaves_nothing_behind,
