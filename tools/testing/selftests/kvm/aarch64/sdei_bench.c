@@ -96,42 +96,44 @@ static __guest __always_inline int64_t call3(uint64_t fn, uint64_t a1,
 #define call1(fn, a)		call3(fn, a, 0, 0)
 #define call2(fn, a, b)		call3(fn, a, b, 0)
 
-/* The shortest handler there is */
-extern char bench_handler[];
-asm(".pushsection .text\n"
-    ".balign 4\n"
-    "bench_handler:\n"
-    "	movz	x0, #0x0025\n"
-    "	movk	x0, #0xc400, lsl #16\n"
-    "	mov	x1, xzr\n"
-    "	hvc	#0\n"
-    "	b	.\n"
-    ".popsection\n");
+/*
+ * Handlers: leaf functions of nothing but the instructions below, so that the
+ * compiler adds none of its own. The first is the shortest there is.
+ */
+static __guest void bench_handler(void)
+{
+	asm volatile("movz	x0, #0x0025\n\t"
+		     "movk	x0, #0xc400, lsl #16\n\t"
+		     "mov	x1, xzr\n\t"
+		     "hvc	#0");
+	__builtin_unreachable();
+}
 
 /* The same, measuring EVENT_CONTEXT on its way; x1 is &in_handler */
-extern char bench_context_handler[];
-asm(".pushsection .text\n"
-    ".balign 4\n"
-    "bench_context_handler:\n"
-    "	mov	x19, x1\n"
-    "	movz	x0, #0x0024\n"
-    "	movk	x0, #0xc400, lsl #16\n"
-    "	mov	x1, xzr\n"
-    "	isb\n"
-    "	mrs	x20, cntvct_el0\n"
-    "	isb\n"
-    "	hvc	#0\n"
-    "	isb\n"
-    "	mrs	x21, cntvct_el0\n"
-    "	isb\n"
-    "	sub	x20, x21, x20\n"
-    "	str	x20, [x19]\n"
-    "	movz	x0, #0x0025\n"
-    "	movk	x0, #0xc400, lsl #16\n"
-    "	mov	x1, xzr\n"
-    "	hvc	#0\n"
-    "	b	.\n"
-    ".popsection\n");
+static __guest void bench_context_handler(void)
+{
+	asm volatile("mov	x19, x1\n\t"
+		     "movz	x0, #0x0024\n\t"
+		     "movk	x0, #0xc400, lsl #16\n\t"
+		     "mov	x1, xzr\n\t"
+		     "isb\n\t"
+		     "mrs	x20, cntvct_el0\n\t"
+		     "isb\n\t"
+		     "hvc	#0\n\t"
+		     "isb\n\t"
+		     "mrs	x21, cntvct_el0\n\t"
+		     "isb\n\t"
+		     "sub	x20, x21, x20\n\t"
+		     "str	x20, [x19]\n\t"
+		     "movz	x0, #0x0025\n\t"
+		     "movk	x0, #0xc400, lsl #16\n\t"
+		     "mov	x1, xzr\n\t"
+		     "hvc	#0");
+	__builtin_unreachable();
+}
+
+/* For an operation that needs no preparation, or no tidying up */
+#define NOTHING		do { } while (0)
 
 /*
  * MEASURE - take nr_samples samples of one operation and hand them to the host
@@ -144,7 +146,7 @@ asm(".pushsection .text\n"
  */
 #define MEASURE(name, before, op, want, after)				\
 do {									\
-	int64_t __ret = 0;						\
+	int64_t __ret = 0, __want = (want);				\
 									\
 	for (int __i = 0; __i < nr_samples; __i++) {			\
 		uint64_t __t0, __t1;					\
@@ -153,13 +155,12 @@ do {									\
 		__t0 = counter();					\
 		__ret = (op);						\
 		__t1 = counter();					\
-		if (__ret != (int64_t)(want))				\
+		if (__ret != __want)					\
 			break;						\
 		after;							\
 		samples[__i] = __t1 - __t0;				\
 	}								\
-	ucall(UCALL_SYNC, 3, (uint64_t)(name),				\
-	      __ret == (int64_t)(want), __ret);				\
+	ucall(UCALL_SYNC, 3, (uint64_t)(name), __ret == __want, __ret);	\
 } while (0)
 
 static __guest int64_t id_register(void)
@@ -173,7 +174,7 @@ static __guest int64_t id_register(void)
 
 static __guest int64_t mmio_read(void)
 {
-	READ_ONCE(*(volatile uint32_t *)UNMAPPED_GPA);
+	READ_ONCE(*(uint32_t *)UNMAPPED_GPA);
 	return 0;
 }
 
@@ -194,44 +195,47 @@ static __guest void bench_sdei(void)
 	uint64_t entry = (uint64_t)bench_handler;
 	int64_t registered = 1, enabled = 3;
 
-	MEASURE("VERSION", , call0(SDEI_VERSION) >> 32, 0x10001, );
-	MEASURE("FEATURES", , call1(SDEI_FEATURES, 1), 1, );
-	MEASURE("EVENT_GET_INFO", , call2(SDEI_EVENT_GET_INFO, 0, 2), 0, );
-	MEASURE("EVENT_REGISTER", , call3(SDEI_EVENT_REGISTER, 0, entry, 0), 0,
+	MEASURE("VERSION", NOTHING, call0(SDEI_VERSION) >> 32, 0x10001, NOTHING);
+	MEASURE("FEATURES", NOTHING, call1(SDEI_FEATURES, 1), 1, NOTHING);
+	MEASURE("EVENT_GET_INFO", NOTHING, call2(SDEI_EVENT_GET_INFO, 0, 2), 0,
+		NOTHING);
+	MEASURE("EVENT_REGISTER", NOTHING, call3(SDEI_EVENT_REGISTER, 0, entry, 0), 0,
 		call1(SDEI_EVENT_UNREGISTER, 0));
 	MEASURE("EVENT_UNREGISTER",
 		call3(SDEI_EVENT_REGISTER, 0, entry, 0),
-		call1(SDEI_EVENT_UNREGISTER, 0), 0, );
-	MEASURE("INTERRUPT_BIND", , call1(SDEI_INTERRUPT_BIND, 32),
-		SDEI_OUT_OF_RESOURCE, );
-	MEASURE("INTERRUPT_RELEASE", , call1(SDEI_INTERRUPT_RELEASE, 0),
-		SDEI_INVALID, );
-	MEASURE("EVENT_ROUTING_SET", , call3(SDEI_ROUTING_SET, 0, 0, 0),
-		SDEI_INVALID, );
-	MEASURE("EVENT_COMPLETE (denied)", , call1(SDEI_EVENT_COMPLETE, 0),
-		SDEI_DENIED, );
-	MEASURE("EVENT_COMPLETE_AND_RESUME (denied)", ,
-		call1(SDEI_EVENT_RESUME, entry), SDEI_DENIED, );
-	MEASURE("PRIVATE_RESET", , call0(SDEI_PRIVATE_RESET), 0, );
-	MEASURE("SHARED_RESET", , call0(SDEI_SHARED_RESET), 0, );
-	MEASURE("PE_UNMASK", call0(SDEI_PE_MASK), call0(SDEI_PE_UNMASK), 0, );
-	MEASURE("PE_MASK", call0(SDEI_PE_UNMASK), call0(SDEI_PE_MASK), 1, );
+		call1(SDEI_EVENT_UNREGISTER, 0), 0, NOTHING);
+	MEASURE("INTERRUPT_BIND", NOTHING, call1(SDEI_INTERRUPT_BIND, 32),
+		SDEI_OUT_OF_RESOURCE, NOTHING);
+	MEASURE("INTERRUPT_RELEASE", NOTHING, call1(SDEI_INTERRUPT_RELEASE, 0),
+		SDEI_INVALID, NOTHING);
+	MEASURE("EVENT_ROUTING_SET", NOTHING, call3(SDEI_ROUTING_SET, 0, 0, 0),
+		SDEI_INVALID, NOTHING);
+	MEASURE("EVENT_COMPLETE (denied)", NOTHING, call1(SDEI_EVENT_COMPLETE, 0),
+		SDEI_DENIED, NOTHING);
+	MEASURE("EVENT_COMPLETE_AND_RESUME (denied)", NOTHING,
+		call1(SDEI_EVENT_RESUME, entry), SDEI_DENIED, NOTHING);
+	MEASURE("PRIVATE_RESET", NOTHING, call0(SDEI_PRIVATE_RESET), 0, NOTHING);
+	MEASURE("SHARED_RESET", NOTHING, call0(SDEI_SHARED_RESET), 0, NOTHING);
+	MEASURE("PE_UNMASK", call0(SDEI_PE_MASK), call0(SDEI_PE_UNMASK), 0, NOTHING);
+	MEASURE("PE_MASK", call0(SDEI_PE_UNMASK), call0(SDEI_PE_MASK), 1, NOTHING);
 
 	call3(SDEI_EVENT_REGISTER, 0, entry, 0);
-	MEASURE("EVENT_STATUS", , call1(SDEI_EVENT_STATUS, 0), registered, );
-	MEASURE("EVENT_ENABLE", , call1(SDEI_EVENT_ENABLE, 0), 0,
+	MEASURE("EVENT_STATUS", NOTHING, call1(SDEI_EVENT_STATUS, 0),
+		registered, NOTHING);
+	MEASURE("EVENT_ENABLE", NOTHING, call1(SDEI_EVENT_ENABLE, 0), 0,
 		call1(SDEI_EVENT_DISABLE, 0));
 	MEASURE("EVENT_DISABLE", call1(SDEI_EVENT_ENABLE, 0),
-		call1(SDEI_EVENT_DISABLE, 0), 0, );
-	MEASURE("EVENT_SIGNAL (kept pending)", ,
+		call1(SDEI_EVENT_DISABLE, 0), 0, NOTHING);
+	MEASURE("EVENT_SIGNAL (kept pending)", NOTHING,
 		call2(SDEI_EVENT_SIGNAL, 0, mpidr), 0,
 		(call1(SDEI_EVENT_UNREGISTER, 0),
 		 call3(SDEI_EVENT_REGISTER, 0, entry, 0)));
 
 	call1(SDEI_EVENT_ENABLE, 0);
 	call0(SDEI_PE_UNMASK);
-	MEASURE("EVENT_STATUS (enabled)", , call1(SDEI_EVENT_STATUS, 0), enabled, );
-	MEASURE("round trip", , call2(SDEI_EVENT_SIGNAL, 0, mpidr), 0, );
+	MEASURE("EVENT_STATUS (enabled)", NOTHING, call1(SDEI_EVENT_STATUS, 0),
+		enabled, NOTHING);
+	MEASURE("round trip", NOTHING, call2(SDEI_EVENT_SIGNAL, 0, mpidr), 0, NOTHING);
 	call1(SDEI_EVENT_UNREGISTER, 0);
 
 	call3(SDEI_EVENT_REGISTER, 0, (uint64_t)bench_context_handler,
@@ -249,11 +253,11 @@ static __guest void bench_sdei(void)
 
 static __guest void guest_code(void)
 {
-	MEASURE("nothing", , 0, 0, );
-	MEASURE("SMCCC_VERSION", ,
-		call0(ARM_SMCCC_VERSION_FUNC_ID) >= 0x10001, 1, );
-	MEASURE("ID register", , id_register(), 0, );
-	MEASURE("MMIO to the VMM", , mmio_read(), 0, );
+	MEASURE("nothing", NOTHING, 0, 0, NOTHING);
+	MEASURE("SMCCC_VERSION", NOTHING,
+		call0(ARM_SMCCC_VERSION_FUNC_ID) >= 0x10001, 1, NOTHING);
+	MEASURE("ID register", NOTHING, id_register(), 0, NOTHING);
+	MEASURE("MMIO to the VMM", NOTHING, mmio_read(), 0, NOTHING);
 	if (has_sdei)
 		bench_sdei();
 	GUEST_DONE();
