@@ -235,7 +235,7 @@ static int kvm_sdei_inject(struct kvm *kvm,
 		return -EINVAL;
 
 	/* Where there is a vCPU, the table of events is constant. */
-	vcpu = kvm_mpidr_to_vcpu(kvm, inject.mpidr & MPIDR_HWID_BITMASK);
+	vcpu = kvm_mpidr_to_vcpu(kvm, inject.mpidr);
 	if (!vcpu)
 		return -ESRCH;
 
@@ -281,12 +281,10 @@ int kvm_sdei_get_attr(struct kvm *kvm, struct kvm_device_attr *attr)
 	if (ret)
 		return ret;
 
-	switch (attr->attr) {
-	case KVM_ARM_VM_SDEI_EVENT:
-		return kvm_sdei_get_event(kvm, u64_to_user_ptr(attr->addr));
-	default:
+	if (attr->attr != KVM_ARM_VM_SDEI_EVENT)
 		return -ENXIO;	/* Can only be set */
-	}
+
+	return kvm_sdei_get_event(kvm, u64_to_user_ptr(attr->addr));
 }
 
 /**
@@ -303,14 +301,10 @@ int kvm_sdei_set_attr(struct kvm *kvm, struct kvm_device_attr *attr)
 	if (ret)
 		return ret;
 
-	switch (attr->attr) {
-	case KVM_ARM_VM_SDEI_EVENT:
-		return kvm_sdei_set_event(kvm, u64_to_user_ptr(attr->addr));
-	case KVM_ARM_VM_SDEI_INJECT:
+	if (attr->attr == KVM_ARM_VM_SDEI_INJECT)
 		return kvm_sdei_inject(kvm, u64_to_user_ptr(attr->addr));
-	default:
-		return -ENXIO;
-	}
+
+	return kvm_sdei_set_event(kvm, u64_to_user_ptr(attr->addr));
 }
 
 /*

@@ -64,6 +64,12 @@ int kvm_sdei_event_slot(struct kvm *kvm, u32 num)
 	return -1;
 }
 
+/* The same for a vCPU of any VM: without SDEI, nothing is exposed. */
+static int kvm_sdei_vcpu_event_slot(struct kvm_vcpu *vcpu, u32 num)
+{
+	return vcpu_has_sdei(vcpu) ? kvm_sdei_event_slot(vcpu->kvm, num) : -1;
+}
+
 static unsigned long kvm_sdei_pending(const struct kvm_vcpu *vcpu)
 {
 	return atomic_long_read(&vcpu->arch.sdei->pending);
@@ -286,10 +292,7 @@ int kvm_sdei_inject_event(struct kvm_vcpu *vcpu, u32 num)
 {
 	int slot;
 
-	if (!vcpu_has_sdei(vcpu))
-		return -ENOENT;
-
-	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	slot = kvm_sdei_vcpu_event_slot(vcpu, num);
 	if (slot < 0)
 		return -ENOENT;
 
@@ -316,10 +319,7 @@ int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
 	unsigned long pending;
 	int slot;
 
-	if (!vcpu_has_sdei(vcpu))
-		return -ENOENT;
-
-	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	slot = kvm_sdei_vcpu_event_slot(vcpu, num);
 	if (slot < 0)
 		return -ENOENT;
 
@@ -352,10 +352,7 @@ int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num)
 	unsigned long pending;
 	int slot;
 
-	if (!vcpu_has_sdei(vcpu))
-		return -ENOENT;
-
-	slot = kvm_sdei_event_slot(vcpu->kvm, num);
+	slot = kvm_sdei_vcpu_event_slot(vcpu, num);
 	if (slot < 0)
 		return -ENOENT;
 
