@@ -212,7 +212,7 @@ do {									\
  * Host side
  */
 
-#define SDEI_MAX_VCPUS			4
+#define SDEI_MAX_VCPUS			8
 
 /* A stage that guest code reports with GUEST_SYNC() must be below these. */
 #define SDEI_ASK_INJECT			0x53440001
