@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sdei_trace - The tracepoints of KVM's SDEI dispatcher: what they show of an
+ *		event that a guest signals to itself.
+ */
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+#include "sdei.h"
+#include "test_util.h"
+
+#include "kvm_test_harness.h"
+
+#define TRACEFS		"/sys/kernel/tracing/"
+
+FIXTURE(sdei_trace) {
+};
+
+FIXTURE_VARIANT(sdei_trace) {
+	enum sdei_conduit conduit;
+};
+
+FIXTURE_VARIANT_ADD(sdei_trace, hvc) {
+	.conduit = SDEI_HVC,
+};
+
+FIXTURE_VARIANT_ADD(sdei_trace, smc) {
+	.conduit = SDEI_SMC,
+};
+
+FIXTURE_SETUP(sdei_trace)
+{
+}
+
+FIXTURE_TEARDOWN(sdei_trace)
+{
+}
+
+static void tracefs_write(const char *name, const char *value)
+{
+	int fd = open(name, O_WRONLY | O_TRUNC);
+
+	TEST_ASSERT(fd >= 0, "%s can't be written: errno %d", name, errno);
+	TEST_ASSERT(write(fd, value, strlen(value)) == strlen(value),
+		    "%s does not take '%s': errno %d", name, value, errno);
+	close(fd);
+}
+
+static void trace_events(bool on)
+{
+	tracefs_write(TRACEFS "events/kvm/kvm_sdei_inject/enable", on ? "1" : "0");
+	tracefs_write(TRACEFS "events/kvm/kvm_sdei_deliver/enable", on ? "1" : "0");
+	tracefs_write(TRACEFS "events/kvm/kvm_sdei_complete/enable", on ? "1" : "0");
+}
+
+/* Guest addresses that the trace is to show */
+static uint64_t guest_interrupted_pc;
+
+static void guest_handler(struct sdei_frame *frame)
+{
+	guest_interrupted_pc = frame->x[2];
+}
+
+static void guest_one_event(void)
+{
+	sdei_guest_setup(EV_SOFT, 0, guest_handler);
+	GUEST_ASSERT_CALL(0, SDEI_PE_UNMASK);
+	GUEST_ASSERT_EQ(sdei_signal_self(), SDEI_SUCCESS);
+	GUEST_DONE();
+}
+
+/* Finds "@what: vcpu 0 event 0x0" behind *@at, and steps over it. */
+static const char *expect(const char *at, const char *what)
+{
+	char line[64];
+	const char *p;
+
+	snprintf(line, sizeof(line), "%s: vcpu 0 event 0x0", what);
+	p = strstr(at, line);
+	TEST_ASSERT(p, "No '%s' in the trace, or not in this order", line);
+
+	return p + strlen(line);
+}
+
+/* The PCs behind @at: where the vCPU comes from and where it goes on */
+static void expect_pcs(const char *at, unsigned long *from, unsigned long *to)
+{
+	if (sscanf(at, " PC: 0x%lx -> 0x%lx", from, to) != 2)
+		TEST_FAIL("The trace has no PCs: %.40s", at);
+}
+
+static void read_trace(char *buf, size_t size)
+{
+	int fd = open(TRACEFS "trace", O_RDONLY);
+	ssize_t len;
+
+	TEST_ASSERT(fd >= 0, "The trace can't be read: errno %d", errno);
+	while (size > 1 && (len = read(fd, buf, size - 1)) > 0) {
+		buf += len;
+		size -= len;
+	}
+	*buf = 0;
+	close(fd);
+}
+
+TEST_F(sdei_trace, injection_delivery_and_completion_are_traced_in_order)
+{
+	static char trace[1 << 16];
+	unsigned long from, to, pc;
+	struct sdei_vm svm;
+	const char *p;
+
+	if (access(TRACEFS "events/kvm/kvm_sdei_inject/enable", W_OK))
+		SKIP(return, "no tracefs with KVM's events");
+
+	sdei_vm_create(&svm, 1, variant->conduit, guest_one_event);
+	tracefs_write(TRACEFS "trace", "\n");
+	trace_events(true);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), SDEI_STAGE_DONE);
+	trace_events(false);
+
+	read_trace(trace, sizeof(trace));
+	pc = READ_ONCE(*guest_ptr(&svm, guest_interrupted_pc));
+
+	p = expect(trace, "kvm_sdei_inject");
+	p = expect(p, "kvm_sdei_deliver");
+	expect_pcs(p, &from, &to);
+	TEST_ASSERT_EQ(from, pc);
+	TEST_ASSERT_EQ(to, (uint64_t)sdei_guest_entry);
+	p = expect(p, "kvm_sdei_complete");
+	expect_pcs(p, &from, &to);
+	TEST_ASSERT_EQ(to, pc);
+	TEST_ASSERT(!strstr(p, "kvm_sdei_"), "There is more than one event");
+
+	sdei_vm_free(&svm);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_ARM_SDEI));
+
+	return test_harness_run(argc, argv);
+}
