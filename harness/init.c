@@ -14,6 +14,7 @@
  *	run NAME SECONDS COMMAND LINE	the same through the shell, shown on the
  *					console as well
  *	shell				a prompt on the console
+ *	collect PROGRAM			what it prints goes to the port "files"
  *
  * The verdict port gets
  *	mode WANTED ok | mode WANTED bad: WHY
@@ -22,6 +23,9 @@
  *	took NAME SECONDS
  *	end NAME exit N | end NAME signal N | end NAME timeout SECONDS
  *	done
+ *
+ * Where the kernel looks for leaks, the last program is "kmemleak", and its
+ * output what has leaked.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -149,10 +153,11 @@ static void mount_all(void)
 	write_file("/proc/sys/kernel/printk", "7 4 1 7");
 }
 
-static void open_verdict(void)
+static int open_port(const char *wanted)
 {
 	struct dirent *d;
 	DIR *dir = opendir("/sys/class/virtio-ports");
+	int port = -1;
 
 	while (dir && (d = readdir(dir))) {
 		char path[512], name[64] = "";
@@ -167,14 +172,16 @@ static void open_verdict(void)
 			continue;
 		n = read(fd, name, sizeof(name) - 1);
 		close(fd);
-		if (n <= 0 || strcmp(name, "verdict\n"))
+		name[strcspn(name, "\n")] = '\0';
+		if (n <= 0 || strcmp(name, wanted))
 			continue;
 		snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-		verdict = open(path, O_WRONLY | O_CLOEXEC);
+		port = open(path, O_WRONLY | O_CLOEXEC);
 		break;
 	}
 	if (dir)
 		closedir(dir);
+	return port;
 }
 
 /* What KVM says of itself in the kernel's log (arch/arm64/kvm/arm.c) */
@@ -309,6 +316,52 @@ static void run(const char *name, int seconds, char **argv, int echo)
 	mark("end", name);
 }
 
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+
+/*
+ * What is reported is older than KMEMLEAK_MIN_AGE seconds, and has not changed
+ * since the scan before.
+ */
+#define KMEMLEAK_MIN_AGE	5
+
+static void look_for_leaks(void)
+{
+	char *argv[] = { "cat", KMEMLEAK, NULL };
+	struct stat st;
+
+	if (stat(KMEMLEAK, &st))
+		return;
+
+	sleep(KMEMLEAK_MIN_AGE + 1);
+	for (int scans = 0; scans < 2; scans++)
+		write_file(KMEMLEAK, "scan");
+	run("kmemleak", 60, argv, 1);
+}
+
+static void collect(const char *program)
+{
+	int port = open_port("files"), status;
+	pid_t pid;
+
+	if (port < 0)
+		give_up("port files");
+	mark("collect", program);
+	pid = fork();
+	if (!pid) {
+		dup2(port, 1);
+		execlp(program, program, NULL);
+		perror(program);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(port);
+	if (status) {
+		errno = EIO;
+		give_up(program);
+	}
+}
+
 static void shell(void)
 {
 	pid_t pid = fork();
@@ -354,7 +407,7 @@ int main(void)
 	if (chdir("/t"))
 		give_up("/t");
 	sethostname("host", 4);
-	open_verdict();
+	verdict = open_port("verdict");
 
 	job = fopen("/job", "re");
 	if (!job)
@@ -383,11 +436,14 @@ int main(void)
 			run(name, seconds, sh, 1);
 		} else if (!strcmp(what, "shell")) {
 			shell();
+		} else if (!strcmp(what, "collect")) {
+			collect(word(&rest));
 		} else if (*what && *what != '#') {
 			errno = EINVAL;
 			give_up(what);
 		}
 	}
+	look_for_leaks();
 	report("done");
 	power_off();
 }
