@@ -10,14 +10,15 @@ M ?=
 LONG ?=
 ALSO ?=
 KERNEL ?=
+CONFIG ?=
 QEMU ?=
 export BASE
 
 # Our variables are not kbuild's: M= would make it build a module.
 MAKEOVERRIDES =
-unexport T M
+unexport T M CONFIG
 
-.PHONY: help setup kernel test bench shell demo series series-check qemu-series qemu-series-check \
+.PHONY: help setup kernel test coverage bench shell demo series series-check qemu-series qemu-series-check \
 	docs-check clean distclean
 
 help:
@@ -26,6 +27,8 @@ help:
 	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode;'
 	@echo '                   LONG=1: also those of the kernel that take minutes)'
 	@echo '                   (ALSO="series-check demo": these verbs too, one check each)'
+	@echo '                   (CONFIG=debug|kcsan: our tests, on a kernel that watches itself)'
+	@echo 'make coverage      what the tests execute of the dispatcher, with a report in HTML'
 	@echo 'make bench         what each SDEI call costs, in instructions'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
@@ -45,7 +48,10 @@ kernel: setup
 	@harness/kernel patched
 
 test: setup
-	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(addprefix -x ,$(ALSO))
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(if $(CONFIG),-c '$(CONFIG)') $(addprefix -x ,$(ALSO))
+
+coverage: setup
+	@harness/coverage
 
 bench: setup kernel
 	@harness/bench $(if $(M),-m '$(M)')
