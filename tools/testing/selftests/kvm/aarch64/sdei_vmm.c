@@ -443,6 +443,31 @@ TEST_F(sdei_uapi, attributes_are_the_documented_ones)
 	kvm_vm_free(vm);
 }
 
+/* Nor does any group but the documented one have an attribute to read. */
+TEST_F(sdei_uapi, reading_unknown_attributes_is_enxio)
+{
+	struct kvm_vm *vm = create_empty();
+	struct kvm_arm_sdei_event event = {};
+	struct kvm_device_attr attr = {
+		.group = KVM_ARM_VM_SDEI_CTRL,
+		.attr = KVM_ARM_VM_SDEI_EVENT,
+		.addr = (uint64_t)&event,
+	};
+
+	ASSERT_ERR(0, negative_errno(__vm_ioctl(vm, KVM_GET_DEVICE_ATTR, &attr)));
+	attr.group++;
+	ASSERT_ERR(-ENXIO, negative_errno(__vm_ioctl(vm, KVM_GET_DEVICE_ATTR, &attr)));
+	attr.group = KVM_ARM_VM_SMCCC_CTRL;
+	ASSERT_ERR(-ENXIO, negative_errno(__vm_ioctl(vm, KVM_GET_DEVICE_ATTR, &attr)));
+
+	attr.group = KVM_ARM_VM_SDEI_CTRL;
+	attr.flags = 1;
+	ASSERT_ERR(-EINVAL, negative_errno(__vm_ioctl(vm, KVM_GET_DEVICE_ATTR, &attr)));
+	ASSERT_ERR(-EINVAL, negative_errno(__vm_ioctl(vm, KVM_SET_DEVICE_ATTR, &attr)));
+	ASSERT_ERR(-EINVAL, negative_errno(__vm_ioctl(vm, KVM_HAS_DEVICE_ATTR, &attr)));
+	kvm_vm_free(vm);
+}
+
 /* The VM of the test below */
 static uint32_t guest_full_event(int i)
 {
@@ -749,6 +774,64 @@ TEST_F(sdei_uapi, unknown_registers_are_enoent)
 		}
 	}
 	sdei_vm_free(&svm);
+}
+
+/* Two pages, the second of which can't be accessed */
+static void *half_a_buffer(void)
+{
+	void *buf = mmap(NULL, 2 * getpagesize(), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(buf != MAP_FAILED, "mmap() failed");
+	TEST_ASSERT(!mprotect(buf + getpagesize(), getpagesize(), PROT_NONE),
+		    "mprotect() failed");
+	return buf;
+}
+
+TEST_F(sdei_uapi, bad_addresses_are_efault)
+{
+	void *buf = half_a_buffer(), *nowhere = buf + getpagesize();
+	struct kvm_arm_sdei_event *event = buf;
+	struct kvm_reg_list *list, *short_list;
+	struct kvm_one_reg reg = {
+		.id = SDEI_REG_PE,
+		.addr = (uint64_t)nowhere,
+	};
+	struct kvm_vm *vm = create_empty();
+	struct sdei_vm svm;
+	int i, nr = 0;
+
+	ASSERT_ERR(-EFAULT, negative_errno(ioctl(vm->fd, KVM_GET_DEVICE_ATTR, nowhere)));
+
+	/* The event's number can be read, the rest not written. */
+	ASSERT_ERR(-EFAULT, get_event(vm, nowhere - sizeof(event->event)));
+	event->event = EV_SOFT;
+	ASSERT_ERR(0, get_event(vm, event));
+	TEST_ASSERT(!mprotect(buf, getpagesize(), PROT_READ), "mprotect() failed");
+	ASSERT_ERR(-EFAULT, get_event(vm, event));
+	TEST_ASSERT(!mprotect(buf, getpagesize(), PROT_READ | PROT_WRITE),
+		    "mprotect() failed");
+	kvm_vm_free(vm);
+
+	sdei_vm_create(&svm, 1, SDEI_HVC, NULL);
+	ASSERT_ERR(-EFAULT, negative_errno(__vcpu_ioctl(svm.vcpu[0], KVM_GET_ONE_REG, &reg)));
+	ASSERT_ERR(-EFAULT, negative_errno(__vcpu_ioctl(svm.vcpu[0], KVM_SET_ONE_REG, &reg)));
+
+	/* Room for the list up to one of the registers */
+	list = vcpu_get_reg_list(svm.vcpu[0]);
+	for (i = 0; i < list->n; i++) {
+		if (!sdei_is_sdei_reg(list->reg[i]))
+			continue;
+		short_list = nowhere - sizeof(*list) - i * sizeof(list->reg[0]);
+		short_list->n = list->n;
+		ASSERT_ERR(-EFAULT, negative_errno(__vcpu_ioctl(svm.vcpu[0], KVM_GET_REG_LIST,
+								short_list)));
+		nr++;
+	}
+	TEST_ASSERT_EQ(nr, NR_SDEI_REGS);
+	free(list);
+	sdei_vm_free(&svm);
+	munmap(buf, 2 * getpagesize());
 }
 
 static void assert_reset_regs(struct kvm_vcpu *vcpu)
