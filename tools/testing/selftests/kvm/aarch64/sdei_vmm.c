@@ -1068,6 +1068,47 @@ TEST_F(sdei_uapi, hostile_context_pstate_is_refused)
 	sdei_vm_free(&svm);
 }
 
+/* The same judgement, where it has been before SDEI */
+static void assert_core_pstates(unsigned int feature, uint32_t legal_modes)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvm_vcpu *vcpu = __vm_vcpu_add(vm, 0);
+	struct kvm_vcpu_init init = sdei_vcpu_init(vm);
+	int mode;
+
+	init.features[0] |= BIT(feature);
+	vcpu_ioctl(vcpu, KVM_ARM_VCPU_INIT, &init);
+
+	for (mode = 0; mode < 0x20; mode++) {
+		if (legal_modes & BIT(mode))
+			assert_accepted(vcpu, ARM64_CORE_REG(regs.pstate), mode | PSR_N_BIT);
+		else
+			ASSERT_ERR(-EINVAL, sdei_set_reg(vcpu, ARM64_CORE_REG(regs.pstate),
+							 mode | PSR_N_BIT));
+	}
+	kvm_vm_free(vm);
+}
+
+TEST_F(sdei_uapi, core_pstate_holds_the_modes_of_the_vcpu)
+{
+	uint32_t aarch64 = BIT(PSR_MODE_EL0t) | BIT(PSR_MODE_EL1t) | BIT(PSR_MODE_EL1h);
+	uint32_t privileged = BIT(0x11) | BIT(0x12) | BIT(0x13) | BIT(0x17) |
+			      BIT(0x1b) | BIT(0x1f);
+	uint32_t user = 0;
+	struct sdei_vm svm;
+
+	sdei_vm_create(&svm, 1, SDEI_HVC, NULL);
+	if ((sdei_get_reg(svm.vcpu[0], KVM_ARM64_SYS_REG(SYS_ID_AA64PFR0_EL1)) & 0xf) == 2)
+		user = BIT(0x10);
+	sdei_vm_free(&svm);
+
+	assert_core_pstates(KVM_ARM_VCPU_PSCI_0_2, aarch64 | user);
+	if (kvm_has_cap(KVM_CAP_ARM_EL1_32BIT))
+		assert_core_pstates(KVM_ARM_VCPU_EL1_32BIT, privileged | user);
+	else
+		ksft_print_msg("This host cannot run a 32-bit EL1 anyway.\n");
+}
+
 TEST_F(sdei_uapi, hostile_running_event_is_refused)
 {
 	uint64_t id, ev, mine[2][3] = {
