@@ -8,17 +8,17 @@ BASE ?= 6.12
 T ?=
 M ?=
 LONG ?=
+UPDATE ?=
 ALSO ?=
 KERNEL ?=
-CONFIG ?=
 QEMU ?=
 export BASE
 
 # Our variables are not kbuild's: M= would make it build a module.
 MAKEOVERRIDES =
-unexport T M CONFIG
+unexport T M
 
-.PHONY: help setup kernel test coverage bench shell demo series series-check qemu-series qemu-series-check \
+.PHONY: help setup kernel test test-debug test-kcsan coverage bench shell demo series series-check qemu-series qemu-series-check \
 	docs-check clean distclean
 
 help:
@@ -27,9 +27,11 @@ help:
 	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode;'
 	@echo '                   LONG=1: also those of the kernel that take minutes)'
 	@echo '                   (ALSO="series-check demo": these verbs too, one check each)'
-	@echo '                   (CONFIG=debug|kcsan: our tests, on a kernel that watches itself)'
+	@echo 'make test-debug    our tests, on a kernel that watches memory, locks and contexts'
+	@echo 'make test-kcsan    our tests, on a kernel that watches for data races'
 	@echo 'make coverage      what the tests execute of the dispatcher, with a report in HTML'
-	@echo 'make bench         what each SDEI call costs, in instructions'
+	@echo 'make bench         what SDEI costs, in instructions, and what moved since the reference'
+	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it)'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
 	@echo 'make series-check  build and check every step of the series'
@@ -48,13 +50,16 @@ kernel: setup
 	@harness/kernel patched
 
 test: setup
-	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(if $(CONFIG),-c '$(CONFIG)') $(addprefix -x ,$(ALSO))
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(addprefix -x ,$(ALSO))
+
+test-debug test-kcsan: setup
+	@harness/test -c $(@:test-%=%) $(if $(T),-t '$(T)') $(if $(M),-m '$(M)')
 
 coverage: setup
 	@harness/coverage
 
 bench: setup kernel
-	@harness/bench $(if $(M),-m '$(M)')
+	@harness/bench $(if $(M),-m '$(M)') $(if $(UPDATE),-u)
 
 shell: setup kernel
 	@harness/shell $(M)
