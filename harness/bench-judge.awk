@@ -70,6 +70,8 @@ END {
 			       mode == "bytes" ? "" : b, p,
 			       f ? sprintf("%.3f", p / f) : "",
 			       r == "" ? "new" : r == p ? "=" : sprintf("%+d", p - r)
+			total++
+			moved += r != p
 
 			kind = kinds[mode, k]
 			if (kind == "vmm")
@@ -100,7 +102,7 @@ END {
 		if (!((2, e[1], e[2]) in now))
 			judge(e[1], 0, e[2] " is in the reference, but has not been measured")
 	}
-	print ""
+	printf "\n%d of %d figures differ from the reference.\n", moved, total
 	for (i = 1; i <= nbad; i++)
 		print "bench: FAIL: " bad[i]
 	exit nbad > 0

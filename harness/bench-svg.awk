@@ -49,7 +49,7 @@ $1 == "bytes" { next }
 
 END {
 	width = 940; left = 400; unit = 46; thick = 12; y = 104
-	height = 690
+	height = 720
 	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n",
 	       width, height, width, height
 	print "<style>"
@@ -90,10 +90,11 @@ END {
 	row("empty handler, EVENT_COMPLETE", "round trip, EVENT_COMPLETE")
 	row("empty handler, EVENT_COMPLETE_AND_RESUME", "round trip, EVENT_COMPLETE_AND_RESUME")
 	row("as Linux does it: 4 EVENT_CONTEXT, EVENT_COMPLETE", "SIGNAL, 4 CONTEXT, COMPLETE")
-	heading("EVENT_SIGNAL to another vCPU")
-	row("that spins: the sender's call", "EVENT_SIGNAL to a vCPU that spins")
-	row("until its handler begins", "EVENT_SIGNAL to a vCPU that spins, to its handler")
-	row("that sleeps in WFI: the sender's call", "EVENT_SIGNAL to a vCPU in WFI")
-	row("until its handler begins", "EVENT_SIGNAL to a vCPU in WFI, to its handler")
+	heading("to another vCPU that spins, both vCPUs together")
+	row("an interrupt (SGI), until it is taken", "SGI to a vCPU that spins, until it is taken")
+	row("EVENT_SIGNAL, until its handler begins", "EVENT_SIGNAL to a vCPU that spins, until its handler")
+	heading("to another vCPU in WFI, both vCPUs together")
+	row("an interrupt (SGI), until it is taken", "SGI to a vCPU in WFI, until it is taken")
+	row("EVENT_SIGNAL, until its handler begins", "EVENT_SIGNAL to a vCPU in WFI, until its handler")
 	print "</svg>"
 }

@@ -45,6 +45,8 @@
 
 #include "kvm_util.h"
 #include "processor.h"
+#include "gic.h"
+#include "gic_v3.h"
 #include "sdei.h"
 #include "test_util.h"
 #include "vgic.h"
@@ -146,6 +148,7 @@ enum insn {
 	SMC			= 0xd4000003,	/* SMC #0 */
 	READ_ID_REGISTER	= 0xd538070c,	/* MRS X12, ID_AA64MMFR0_EL1 */
 	READ_MMIO		= 0xb940002c,	/* LDR W12, [X1] */
+	SEND_SGI		= 0xd518cba1,	/* MSR ICC_SGI1R_EL1, X1 */
 	YIELD			= 0xd503203f,
 };
 
@@ -369,6 +372,9 @@ static __guest void guest_sample_others(void)
 	SAMPLE("same", "trapped ID register", NOTHING,
 	       measure(READ_ID_REGISTER, EMPTY, 0, 0, 0, 0),
 	       sent, returned, 0, NOTHING);
+	SAMPLE("same", "MMIO to the GIC in KVM", NOTHING,
+	       measure(READ_MMIO, EMPTY, 0, GICD_BASE_GPA + GICD_TYPER, 0, 0),
+	       sent, returned, 0, NOTHING);
 	SAMPLE("vmm", "MMIO to the VMM", NOTHING,
 	       measure(READ_MMIO, EMPTY, 0, UNMAPPED_GPA, 0, 0),
 	       sent, returned, 0, NOTHING);
@@ -422,43 +428,86 @@ static __guest void guest_signal_last(uint64_t mpidr, const char *name)
 	GUEST_DONE();
 }
 
-/* Another vCPU that takes the event at once, as it spins or sleeps in WFI */
+/*
+ * Another vCPU that takes the event at once, as it spins or sleeps in WFI. For
+ * comparison, the same with an interrupt. It stays masked, and is taken by
+ * reading its number, as the first thing that the handler of one does.
+ */
+#define SGI		1
+
 static uint64_t arrived, spins, stop;
 
-static __guest void guest_target(uint64_t sleeps)
+static __guest void guest_wait(bool sleeps)
+{
+	WRITE_ONCE(spins, spins + 1);
+	if (sleeps)
+		asm volatile("wfi" ::: "memory");
+	else
+		asm volatile("yield" ::: "memory");
+}
+
+static __guest void guest_take_events(uint64_t sleeps)
 {
 	guest_use_handler(arrive, (uint64_t)&arrived);
 	CALL(SDEI_PE_UNMASK);
 
+	while (!READ_ONCE(stop))
+		guest_wait(sleeps);
+	GUEST_DONE();
+}
+
+static __guest void guest_take_sgis(uint64_t sleeps)
+{
+	uint64_t intid, now;
+
+	gic_init(GIC_V3, 2);
+	gic_irq_enable(SGI);
+
 	while (!READ_ONCE(stop)) {
-		WRITE_ONCE(spins, spins + 1);
-		if (sleeps)
-			asm volatile("wfi" ::: "memory");
-		else
-			asm volatile("yield" ::: "memory");
+		guest_wait(sleeps);
+		intid = read_sysreg_s(SYS_ICC_IAR1_EL1);
+		asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r" (now) :: "memory");
+		if (intid == SGI) {
+			write_sysreg_s(SGI, SYS_ICC_EOIR1_EL1);
+			WRITE_ONCE(arrived, now);
+		}
 	}
 	GUEST_DONE();
 }
 
-static __guest void guest_sender(uint64_t mpidr, const char *call,
-				 const char *to_handler)
+/* The other vCPU is number 1. */
+static __guest void guest_send(uint64_t sgi, uint64_t mpidr, const char *name,
+			       const char *name_until)
 {
+	uint64_t sgi1r = SGI << ICC_SGI1R_SGI_ID_SHIFT | BIT(1);
 	struct measurement m = {};
 
 	for (int i = 0; i < nr_samples; i++) {
-		/* The host waits for the other vCPU to spin, or to sleep. */
+		/* The host waits until the other vCPU spins, or sleeps. */
 		ucall(UCALL_SYNC, 1, 0);
 		WRITE_ONCE(arrived, 0);
 
-		m = __CALL(HVC, YIELD, SDEI_EVENT_SIGNAL, EV_SOFT, mpidr, 0);
+		if (sgi)
+			m = measure(SEND_SGI, YIELD, 0, sgi1r, 0, 0);
+		else
+			m = __CALL(HVC, YIELD, SDEI_EVENT_SIGNAL, EV_SOFT,
+				   mpidr, 0);
+
 		while (!READ_ONCE(arrived))
 			asm volatile("yield" ::: "memory");
 
 		samples[i] = m.returned - m.sent;
 		far_samples[i] = arrived - m.sent;
 	}
-	report("event", call, samples, !m.ret, m.ret);
-	report("event", to_handler, far_samples, !m.ret, m.ret);
+	report("event", name, samples, !m.ret, m.ret);
+	report("event", name_until, far_samples, !m.ret, m.ret);
+
+	/* The host goes on with a target that takes events. */
+	if (sgi) {
+		ucall(UCALL_SYNC, 1, 0);
+		WRITE_ONCE(stop, 1);
+		measure(SEND_SGI, EMPTY, 0, sgi1r, 0, 0);
+	}
 	GUEST_DONE();
 }
 
@@ -492,6 +541,7 @@ static void host_report(const char *kind, const char *name,
 struct pair {
 	struct sdei_vm svm;
 	bool sleeps;
+	int gic_fd;
 };
 
 static void host_yield(void)
@@ -682,52 +732,83 @@ static void *host_target_thread(void *data)
 	return NULL;
 }
 
-static void host_measure_pair(bool sleeps, const char *signal,
-			      const char *signal_to_handler, const char *inject,
-			      const char *inject_to_handler)
+/* Two vCPUs, @target being the code of the second one */
+static void host_start_pair(struct pair *pair, bool sdei, bool sleeps,
+			    void *target, pthread_t *thread)
 {
 	struct kvm_arm_counter_offset offset = {};
-	struct pair pair = { .sleeps = sleeps };
-	struct sdei_vm *svm = &pair.svm;
-	struct measurement m;
-	pthread_t thread;
-	uint64_t *at;
-	int gic_fd;
+	struct sdei_vm *svm = &pair->svm;
 
-	sdei_vm_create(svm, 2, SDEI_HVC, guest_target);
-	gic_fd = host_finish_vm(svm->vm, 2);
-	/* KVM is not to wait for events in a loop before a vCPU sleeps. */
+	*pair = (struct pair) { .sleeps = sleeps };
+	svm->vm = vm_create(2);
+	vm_init_descriptor_tables(svm->vm);
+	if (sdei)
+		vm_enable_cap(svm->vm, KVM_CAP_ARM_SDEI, 0);
+	sdei_vcpu_add(svm, 0, guest_send);
+	sdei_vcpu_add(svm, 1, target);
+	pair->gic_fd = host_finish_vm(svm->vm, 2);
+	/* KVM is not to wait in a loop before a vCPU sleeps. */
 	vm_enable_cap(svm->vm, KVM_CAP_HALT_POLL, 0);
 	/* The guest's counter is the host's. */
 	vm_ioctl(svm->vm, KVM_ARM_SET_COUNTER_OFFSET, &offset);
 
-	vcpu_arch_set_entry_point(svm->vcpu[0], guest_sender);
-	vcpu_args_set(svm->vcpu[0], 3, svm->mpidr[1], signal, signal_to_handler);
 	vcpu_args_set(svm->vcpu[1], 1, (uint64_t)sleeps);
-	TEST_ASSERT(!pthread_create(&thread, NULL, host_target_thread, &pair),
+	TEST_ASSERT(!pthread_create(thread, NULL, host_target_thread, pair),
 		    "pthread_create() failed");
+}
 
-	host_run(svm->vcpu[0], &pair);
+/* The target has been told to stop. */
+static void host_end_pair(struct pair *pair, pthread_t thread)
+{
+	TEST_ASSERT(!pthread_join(thread, NULL), "pthread_join() failed");
+	close(pair->gic_fd);
+	sdei_vm_free(&pair->svm);
+}
 
-	at = guest_ptr(svm, arrived);
+static void host_measure_sgi(bool sdei, bool sleeps, const char *name,
+			     const char *name_until)
+{
+	struct pair pair;
+	pthread_t thread;
+
+	host_start_pair(&pair, sdei, sleeps, guest_take_sgis, &thread);
+	vcpu_args_set(pair.svm.vcpu[0], 4, 1ul, 0ul, name, name_until);
+	host_run(pair.svm.vcpu[0], &pair);
+
+	host_end_pair(&pair, thread);
+}
+
+static void host_measure_event(bool sleeps, const char *name,
+			       const char *name_until, const char *inject,
+			       const char *inject_until)
+{
+	struct measurement m;
+	struct pair pair;
+	pthread_t thread;
+	uint64_t *at;
+
+	host_start_pair(&pair, true, sleeps, guest_take_events, &thread);
+	vcpu_args_set(pair.svm.vcpu[0], 4, 0ul, pair.svm.mpidr[1], name,
+		      name_until);
+	host_run(pair.svm.vcpu[0], &pair);
+
+	at = guest_ptr(&pair.svm, arrived);
 	for (int i = 0; i < nr_samples; i++) {
 		host_wait_target(&pair);
 		WRITE_ONCE(*at, 0);
-		m = host_inject(svm->vm, svm->mpidr[1]);
+		m = host_inject(pair.svm.vm, pair.svm.mpidr[1]);
 		while (!READ_ONCE(*at))
 			host_yield();
 		samples[i] = m.returned - m.sent;
 		far_samples[i] = *at - m.sent;
 	}
 	host_report("event", inject, "", samples);
-	host_report("event", inject_to_handler, "", far_samples);
+	host_report("event", inject_until, "", far_samples);
 
 	host_wait_target(&pair);
-	WRITE_ONCE(*guest_ptr(svm, stop), 1);
-	sdei_inject(svm, 1, EV_SOFT);
-	TEST_ASSERT(!pthread_join(thread, NULL), "pthread_join() failed");
-	close(gic_fd);
-	sdei_vm_free(svm);
+	WRITE_ONCE(*guest_ptr(&pair.svm, stop), 1);
+	sdei_inject(&pair.svm, 1, EV_SOFT);
+	host_end_pair(&pair, thread);
 }
 
 int main(int argc, char *argv[])
@@ -750,19 +831,21 @@ int main(int argc, char *argv[])
 	host_run_guest(false, guest_without_sdei);
 	host_measure_ioctl();
 	host_run_guest(has_sdei, guest_one_vcpu);
+	host_measure_sgi(has_sdei, false, "SGI to a vCPU that spins",
+			 "SGI to a vCPU that spins, until it is taken");
+	host_measure_sgi(has_sdei, true, "SGI to a vCPU in WFI",
+			 "SGI to a vCPU in WFI, until it is taken");
 	if (!has_sdei)
 		return 0;
 
-	host_measure_pair(false,
-			  "EVENT_SIGNAL to a vCPU that spins",
-			  "EVENT_SIGNAL to a vCPU that spins, to its handler",
-			  "injection into a vCPU that spins",
-			  "injection into a vCPU that spins, to its handler");
-	host_measure_pair(true,
-			  "EVENT_SIGNAL to a vCPU in WFI",
-			  "EVENT_SIGNAL to a vCPU in WFI, to its handler",
-			  "injection into a vCPU in WFI",
-			  "injection into a vCPU in WFI, to its handler");
+	host_measure_event(false, "EVENT_SIGNAL to a vCPU that spins",
+			   "EVENT_SIGNAL to a vCPU that spins, until its handler",
+			   "injection into a vCPU that spins",
+			   "injection into a vCPU that spins, until its handler");
+	host_measure_event(true, "EVENT_SIGNAL to a vCPU in WFI",
+			   "EVENT_SIGNAL to a vCPU in WFI, until its handler",
+			   "injection into a vCPU in WFI",
+			   "injection into a vCPU in WFI, until its handler");
 	host_measure_many(2);
 	host_measure_many(8);
 	host_measure_many(64);
