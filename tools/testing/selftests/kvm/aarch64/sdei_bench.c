@@ -11,7 +11,7 @@
  * expected of it, for whoever judges:
  *
  *	same	has nothing to do with SDEI, and is the same without it
- *	vmm	the same, but the VMM has a part in it, and allocates memory
+ *	vmm	nearly so: the VMM has a part in it
  *	call	one call to SDEI, a single exit
  *	trip	an event with nothing in its handler, which is two exits
  *	event	anything else
