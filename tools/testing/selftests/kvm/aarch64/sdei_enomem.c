@@ -30,24 +30,26 @@ static void write_number(const char *name, const char *value)
 	close(fd);
 }
 
+/* Open all the time: opening it allocates, too. */
+static int fail_nth_fd;
+
 /* Have the @nth allocation of this thread from now on fail; 0: none. */
 static void fail_nth(int nth)
 {
 	char value[16];
+	int len = snprintf(value, sizeof(value), "%d", nth);
 
-	snprintf(value, sizeof(value), "%d", nth);
-	write_number(FAIL_NTH, value);
+	TEST_ASSERT(pwrite(fail_nth_fd, value, len, 0) == len,
+		    FAIL_NTH " can't be written: errno %d", errno);
 }
 
 /* Has it failed? No allocation fails from now on. */
 static bool has_failed(void)
 {
 	char value[16] = "";
-	int fd = open(FAIL_NTH, O_RDONLY);
 
-	TEST_ASSERT(fd >= 0 && read(fd, value, sizeof(value) - 1) > 0,
+	TEST_ASSERT(pread(fail_nth_fd, value, sizeof(value) - 1, 0) > 0,
 		    FAIL_NTH " can't be read: errno %d", errno);
-	close(fd);
 	fail_nth(0);
 
 	return !atoi(value);
@@ -61,10 +63,14 @@ FIXTURE_SETUP(sdei_enomem)
 	/* What may sleep fails, too, and says nothing. */
 	write_number(FAILSLAB "ignore-gfp-wait", "N");
 	write_number(FAILSLAB "verbose", "0");
+
+	fail_nth_fd = open(FAIL_NTH, O_RDWR);
+	TEST_ASSERT(fail_nth_fd >= 0, FAIL_NTH " can't be opened: errno %d", errno);
 }
 
 FIXTURE_TEARDOWN(sdei_enomem)
 {
+	close(fail_nth_fd);
 	write_number(FAILSLAB "ignore-gfp-wait", "Y");
 	write_number(FAILSLAB "verbose", "2");
 }
