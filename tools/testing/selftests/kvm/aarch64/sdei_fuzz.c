@@ -122,7 +122,9 @@ extern char fuzz_points[], fuzz_banks[], fuzz_el0[], fuzz_el0_svc[];
 extern char fuzz_hvc_land[], fuzz_smc_land[], fuzz_exit_land[], fuzz_wfi_land[];
 extern char fuzz_set_land[], fuzz_start_land[], fuzz_on_land[], fuzz_resumes[];
 extern char fuzz_load_hvc[], fuzz_load_smc[], fuzz_load_exit[], fuzz_load_wfi[];
-extern char fuzz_load_el0[], fuzz_load_set[], fuzz_loaders[], fuzz_loaders_end[];
+extern char fuzz_load_el0[], fuzz_load_set[];
+extern char fuzz_save_land[], fuzz_save_normal[], fuzz_store_normal[], fuzz_end[];
+extern char fuzz_short_normal[], fuzz_short_normal_told[], fuzz_save_critical[];
 
 asm(
 ".altmacro\n"
@@ -194,7 +196,7 @@ asm(
 /* The time: one more than anybody ever saw */
 ".macro now x, w, at\n"
 "	ldr	\\at, [\\at]\n"
-"1:	ldxr	\\x, [\\at]\n"
+"1:	ldaxr	\\x, [\\at]\n"
 "	add	\\x, \\x, #1\n"
 "	stlxr	\\w, \\x, [\\at]\n"
 "	cbnz	\\w, 1b\n"
@@ -257,7 +259,6 @@ asm(
 "	ldp	x0, x1, [x1]\n"
 ".endm\n"
 
-"fuzz_loaders:\n"
 "fuzz_load_hvc:\n"
 "	load_pstate\n"
 "	load_x\n"
@@ -292,10 +293,10 @@ asm(
 "	msr	vbar_el1, x5\n"
 "	isb\n"
 "	b	fuzz_set_land\n"
-"fuzz_loaders_end:\n"
 
 /* x29 is the PC, x30 the block */
-".macro store_rec scratch, saved\n"
+".macro store_rec name, scratch, saved\n"
+"fuzz_store_\\name:\n"
 "	ldr	x28, [x30, #8]\n"
 "	stp	x0, x1, [x28]\n"
 "	stp	x2, x3, [x28, #16]\n"
@@ -359,9 +360,10 @@ asm(
 
 "fuzz_save_land:\n"
 "	stp	x27, x28, [x30, #48]\n"
-"	store_rec tpidr_el0, 48\n"
+"	store_rec land, tpidr_el0, 48\n"
 
-".macro save_handler scratch, saved, short_rec\n"
+".macro save_handler name, scratch, saved, short_rec\n"
+"fuzz_save_\\name:\n"
 "	stp	x27, x28, [x30, #\\saved]\n"
 /* Does x2, the interrupted PC, say that the machine's hands are free? */
 "	adrp	x28, fuzz_points\n"
@@ -372,7 +374,8 @@ asm(
 "	cbnz	x27, 3f\n"
 "	tbz	x28, #14, 2f\n"
 "	tbnz	x28, #11, 3f\n"
-"2:	store_rec \\scratch, \\saved\n"
+"2:	store_rec \\name, \\scratch, \\saved\n"
+"fuzz_short_\\name:\n"
 /* No. x18 to x30 are not restored by the completion. */
 "3:	mov	x4, x30\n"
 "	mov	x5, x29\n"
@@ -384,6 +387,7 @@ asm(
 "	stp	x2, x3, [x6, #16]\n"
 "	add	x9, x4, #16\n"
 "	now	x7, w8, x9\n"
+"fuzz_short_\\name\\()_told:\n"
 "	stp	x5, x7, [x6, #32]\n"
 "	add	x6, x6, #48\n"
 "	str	x6, [x4, #\\short_rec]\n"
@@ -397,10 +401,9 @@ asm(
 "	brk	#1\n"
 ".endm\n"
 
-"fuzz_save_normal:\n"
-"	save_handler tpidrro_el0, 80, 32\n"
-"fuzz_save_critical:\n"
-"	save_handler far_el1, 112, 40\n"
+"	save_handler normal, tpidrro_el0, 80, 32\n"
+"	save_handler critical, far_el1, 112, 40\n"
+"fuzz_end:\n"
 "	.popsection\n"
 ".noaltmacro\n"
 );
@@ -415,7 +418,7 @@ asm(
 #define MAX_SHORTS	(BATCH * 4)
 #define HISTORY		20
 
-/* Where operations and records are */
+/* Where everything is but the program */
 #define SHARED_SLOT	1
 #define SHARED_GPA	SZ_1G
 
@@ -478,6 +481,7 @@ struct fuzz {
 	uint64_t random;
 	unsigned int nr_cpus;
 	bool mte;
+	bool concurrent;
 	uint64_t features;
 	uint64_t sctlr;
 	uint64_t exit_gva;
@@ -495,6 +499,8 @@ struct fuzz {
 };
 
 static uint64_t nr_checked;
+/* The one whose clock the watchdog looks at */
+static struct fuzz *watched;
 
 static const struct {
 	uint32_t number;
@@ -581,11 +587,8 @@ static void set_user_access(struct kvm_vm *vm, vm_vaddr_t gva, uint64_t ap)
 
 static vm_vaddr_t alloc_shared(struct kvm_vm *vm, size_t size, void *hva)
 {
-	vm_vaddr_t gva;
+	vm_vaddr_t gva = vm_vaddr_alloc(vm, size, KVM_UTIL_MIN_VADDR);
 
-	vm->memslots[MEM_REGION_TEST_DATA] = SHARED_SLOT;
-	gva = vm_vaddr_alloc(vm, size, KVM_UTIL_MIN_VADDR);
-	vm->memslots[MEM_REGION_TEST_DATA] = 0;
 	*(void **)hva = addr_gva2hva(vm, gva);
 	return gva;
 }
@@ -629,9 +632,11 @@ static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 	f->svm.vm = vm;
 	f->origin = vm;
 	size = nr_cpus * (BATCH * (sizeof(struct fuzz_op) + sizeof(struct fuzz_rec)) +
-			  2 * MAX_SHORTS * sizeof(struct fuzz_short_rec) + SZ_64K);
+			  2 * MAX_SHORTS * sizeof(struct fuzz_short_rec) + SZ_128K);
 	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, SHARED_GPA, SHARED_SLOT,
-				    size / SZ_4K, 0);
+				    (size + SZ_1M) / SZ_4K, 0);
+	for (i = 0; i < NR_MEM_REGIONS; i++)
+		vm->memslots[i] = SHARED_SLOT;
 	vm_init_descriptor_tables(vm);
 	if (mte)
 		fuzz_enable_mte(vm);
@@ -663,12 +668,14 @@ static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 		sdei_model_expose(&f->model, fuzz_events[i].number,
 				  fuzz_events[i].priority);
 	f->model.mte = mte;
+	watched = f;
 }
 
 static void fuzz_destroy(struct fuzz *f)
 {
 	unsigned int i;
 
+	watched = NULL;
 	for (i = 0; i < f->nr_cpus; i++) {
 		close(f->svm.stats_fd[i]);
 		free(f->cpu[i]);
@@ -1034,6 +1041,9 @@ static void random_action(struct fuzz *f, int p, struct plan *plan)
  * What the model says
  */
 
+/* Stands for one that is not known yet */
+#define CPU_ON_RESULT	0x5ca1ab1e5ca1ab1eull
+
 /* Go on where the model's PC is, to where the machine makes its record. */
 static void model_go_on(struct fuzz *f, int p)
 {
@@ -1064,7 +1074,11 @@ static int model_call(struct fuzz *f, int p)
 		ret = ARM_SMCCC_VERSION_1_1;
 		break;
 	case PSCI_0_2_FN64_CPU_SUSPEND:
+	case PSCI_0_2_FN_CPU_OFF:
 		ret = PSCI_RET_SUCCESS;
+		break;
+	case PSCI_0_2_FN64_CPU_ON:
+		ret = CPU_ON_RESULT;
 		break;
 	default:
 		return sdei_model_call(&f->model, p);
@@ -1349,6 +1363,8 @@ static void waker_arm(struct fuzz *f, struct plan *plan)
 	f->wakes++;
 }
 
+static int inject_at(struct fuzz *f, uint64_t mpidr, uint32_t number);
+
 static void vmm_act(struct fuzz *f, int p, struct plan *plan)
 {
 	struct kvm_vcpu *vcpu = f->svm.vcpu[p];
@@ -1356,7 +1372,10 @@ static void vmm_act(struct fuzz *f, int p, struct plan *plan)
 
 	switch (plan->action) {
 	case VMM_INJECT:
-		plan->got = __sdei_inject(f->svm.vm, plan->mpidr, plan->event);
+		if (f->concurrent)
+			plan->got = inject_at(f, plan->mpidr, plan->event);
+		else
+			plan->got = __sdei_inject(f->svm.vm, plan->mpidr, plan->event);
 		break;
 	case VMM_PEND:
 		reg = SDEI_REG_EVENT(sdei_model_find_event(&f->model, plan->event),
@@ -1414,23 +1433,63 @@ static void rewind_machine(struct fuzz_cpu *c)
 		c->block->short_rec[prio] = c->shorts_gva[prio];
 }
 
+/*
+ * All vCPUs can be asked to pause: between two runs, they park. A signal makes
+ * them leave KVM_RUN, or not enter it.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool pause;
+	bool parked[MAX_CPUS];
+} parking = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
+static __thread struct kvm_run *this_run;
+
+static void kick_handler(int sig)
+{
+	if (this_run)
+		this_run->immediate_exit = 1;
+}
+
+static void park_if_asked(int p)
+{
+	if (!READ_ONCE(parking.pause))
+		return;
+
+	this_run = NULL;
+	pthread_mutex_lock(&parking.lock);
+	parking.parked[p] = true;
+	pthread_cond_broadcast(&parking.changed);
+	while (parking.pause)
+		pthread_cond_wait(&parking.changed, &parking.lock);
+	parking.parked[p] = false;
+	pthread_mutex_unlock(&parking.lock);
+}
+
 /* Until the end of the list; a message if that is not reached. */
 static const char *run_list(struct fuzz *f, int p)
 {
 	struct fuzz_cpu *c = f->cpu[p];
 	struct kvm_run *run;
-	static char why[128];
+	static __thread char why[128];
 	int op;
 
 	for (;;) {
+		park_if_asked(p);
+		run = f->svm.vcpu[p]->run;
+		this_run = run;
 		if (__vcpu_run(f->svm.vcpu[p])) {
+			run->immediate_exit = 0;
 			if (errno == EINTR)
 				continue;
 			snprintf(why, sizeof(why), "KVM_RUN fails: %s", strerror(errno));
 			return why;
 		}
 
-		run = f->svm.vcpu[p]->run;
 		op = current_op(c);
 		if (run->exit_reason != KVM_EXIT_MMIO ||
 		    run->mmio.phys_addr != f->origin->ucall_mmio_addr) {
@@ -1786,54 +1845,1150 @@ static uint64_t single_run(uint64_t seed, uint64_t nr, bool mte, bool tell)
 	return diverged;
 }
 
-static uint64_t option_seed = 1;
-static uint64_t option_ops = 60000;
+/*
+ * Many vCPUs, checked against what the model allows
+ *
+ * What a vCPU does to itself is exact. What others send it is not: a sender
+ * takes the time before and after, and the event becomes pending in between. So
+ * an event may be pending, if someone may have sent it since it was last
+ * delivered; and it must be, if someone has certainly done so. There is one
+ * clock for all, which counts the times that were taken.
+ */
 
-static void ignore_signal(int sig)
+/* Someone sent an event, at some time from @start to @end. */
+struct sent {
+	uint64_t start;
+	uint64_t end;
+	int ret;		/* of an injection */
+	bool injected;
+};
+
+/*
+ * What was sent; and what of it took effect, in the order of each time, with the
+ * maximum of the other so far
+ */
+struct sent_list {
+	struct sent *sent;
+	int nr, max;
+	struct sent *by_start;
+	struct sent *by_end;
+	int nr_sorted;
+};
+
+/* An event was registered or unregistered, at some time from @start to @end. */
+struct change {
+	uint64_t start;
+	uint64_t end;
+	bool registered;
+};
+
+struct target {
+	/* When the pending bit was last cleared */
+	uint64_t clear_start;
+	uint64_t clear_end;
+	struct sent_list sent;
+	struct change *change;
+	int nr_changes, max_changes;
+};
+
+struct short_event {
+	struct fuzz_short_rec *rec;
+	bool critical;
+	bool after;		/* the operation's call, not before */
+	uint64_t since;		/* the earliest time that it can have happened */
+};
+
+static struct multi {
+	struct fuzz *f;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int batch;		/* which one is to be run */
+	int nr_done;		/* vCPUs that are done with it */
+	bool done[MAX_CPUS];
+	bool stop;
+	const char *why[MAX_CPUS];
+	pthread_t thread[MAX_CPUS];
+	pid_t tid[MAX_CPUS];
+	struct target target[MAX_CPUS][SDEI_MODEL_MAX_EVENTS];
+	/* The end of the list before, whose outcome is record 0 */
+	struct fuzz_op last_op[MAX_CPUS];
+	struct plan last_plan[MAX_CPUS];
+	uint64_t shorts;
+	uint64_t from_others;
+	uint64_t quiet;
+	uint64_t power_cycles;
+} multi = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
+static uint64_t host_now(struct fuzz *f)
 {
+	return __atomic_add_fetch(f->clock, 1, __ATOMIC_SEQ_CST);
 }
+
+static void *grow(void *array, int nr, int *max, size_t size)
+{
+	if (nr < *max)
+		return array;
+	*max = *max ? *max * 2 : 256;
+	array = realloc(array, *max * size);
+	TEST_ASSERT(array, "realloc() failed");
+	return array;
+}
+
+static void add_sent(int p, int e, struct sent sent)
+{
+	struct sent_list *l = &multi.target[p][e].sent;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	l->sent = grow(l->sent, l->nr, &l->max, sizeof(*l->sent));
+	l->sent[l->nr++] = sent;
+	pthread_mutex_unlock(&lock);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct sent *l = a, *r = b;
+
+	return l->start < r->start ? -1 : l->start > r->start;
+}
+
+static int by_end(const void *a, const void *b)
+{
+	const struct sent *l = a, *r = b;
+
+	return l->end < r->end ? -1 : l->end > r->end;
+}
+
+static void sort_sent(struct sent_list *l)
+{
+	int i, n = 0;
+
+	free(l->by_start);
+	free(l->by_end);
+	l->by_start = calloc(l->nr + 1, sizeof(*l->by_start));
+	l->by_end = calloc(l->nr + 1, sizeof(*l->by_end));
+	TEST_ASSERT(l->by_start && l->by_end, "calloc() failed");
+
+	/* Injections that failed have sent nothing. */
+	for (i = 0; i < l->nr; i++) {
+		if (!l->sent[i].ret) {
+			l->by_start[n] = l->sent[i];
+			l->by_end[n++] = l->sent[i];
+		}
+	}
+	qsort(l->by_start, n, sizeof(*l->by_start), by_start);
+	qsort(l->by_end, n, sizeof(*l->by_end), by_end);
+	for (i = 1; i < n; i++) {
+		l->by_start[i].end = max(l->by_start[i].end, l->by_start[i - 1].end);
+		l->by_end[i].start = max(l->by_end[i].start, l->by_end[i - 1].start);
+	}
+	l->nr_sorted = n;
+}
+
+/* Has it been sent for certain, after it was last cleared and before @time? */
+static bool must_be_pending(struct fuzz *f, int p, int e, uint64_t time)
+{
+	struct target *t = &multi.target[p][e];
+	int low = 0, high = t->sent.nr_sorted, mid;
+
+	if (!sdei_model_is_registered(f->model.pe[p].event[e].state))
+		return false;
+	if (f->model.pe[p].event[e].pending)
+		return true;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (t->sent.by_end[mid].end < time)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && t->sent.by_end[low - 1].start > t->clear_end;
+}
+
+/* Can it have been sent, after it was last cleared and before @time? */
+static bool may_be_pending(struct fuzz *f, int p, int e, uint64_t time)
+{
+	struct target *t = &multi.target[p][e];
+	int low = 0, high = t->sent.nr_sorted, mid;
+
+	if (!sdei_model_is_registered(f->model.pe[p].event[e].state))
+		return false;
+	if (f->model.pe[p].event[e].pending)
+		return true;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (t->sent.by_start[mid].start < time)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && t->sent.by_start[low - 1].end > t->clear_start;
+}
+
+static void cleared(int p, int e, uint64_t start, uint64_t end)
+{
+	multi.target[p][e].clear_start = start;
+	multi.target[p][e].clear_end = end;
+}
+
+/* Take note of what an operation did to registrations. */
+static void note_changes(struct fuzz *f, int p, const bool *before,
+			 uint64_t start, uint64_t end)
+{
+	struct target *t;
+	bool now;
+	int e;
+
+	for (e = 0; e < f->model.nr_events; e++) {
+		now = sdei_model_is_registered(f->model.pe[p].event[e].state);
+		if (now == before[e])
+			continue;
+		t = &multi.target[p][e];
+		t->change = grow(t->change, t->nr_changes, &t->max_changes,
+				 sizeof(*t->change));
+		t->change[t->nr_changes++] = (struct change) { start, end, now };
+		cleared(p, e, start, end);
+	}
+}
+
+static void get_registered(struct fuzz *f, int p, bool *registered)
+{
+	int e;
+
+	for (e = 0; e < f->model.nr_events; e++)
+		registered[e] = sdei_model_is_registered(f->model.pe[p].event[e].state);
+}
+
+/* An event that comes before @event, and that must be pending, or -1 */
+static int overtaken(struct fuzz *f, int p, int event, uint64_t time)
+{
+	struct sdei_model_event *ev = f->model.pe[p].event;
+	int e;
+
+	for (e = 0; e < f->model.nr_events; e++) {
+		if (e == event || !sdei_model_can_take(&f->model, p, e) ||
+		    !must_be_pending(f, p, e, time))
+			continue;
+		if (event < 0 || ev[e].priority > ev[event].priority ||
+		    (ev[e].priority == ev[event].priority && e < event))
+			return e;
+	}
+	return -1;
+}
+
+static bool wrong(int p, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# vCPU %d: ", p);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	return false;
+}
+
+/*
+ * Can the vCPU have entered the handler of @event at some time from @since to
+ * @until? An event is certain to have been seen if it was sent before @since.
+ */
+static bool check_entry(struct fuzz *f, int p, int event, uint64_t since, uint64_t until)
+{
+	struct sdei_model_event *ev = f->model.pe[p].event;
+	int e;
+
+	if (event < 0)
+		return wrong(p, "the handler of an event that does not exist");
+	if (!sdei_model_can_take(&f->model, p, event))
+		return wrong(p, "event 0x%x is delivered to a vCPU that can't take it: %s, %s, %d handlers run",
+			     ev[event].number, sdei_model_state_name(ev[event].state),
+			     f->model.pe[p].masked ? "masked" : "not masked",
+			     f->model.pe[p].depth);
+	if (!may_be_pending(f, p, event, until))
+		return wrong(p, "event 0x%x is delivered, and nobody has sent it", ev[event].number);
+	e = overtaken(f, p, event, since);
+	if (e >= 0)
+		return wrong(p, "event 0x%x is delivered before event 0x%x", ev[event].number,
+			     ev[e].number);
+	return true;
+}
+
+/* A handler that interrupted the machine at its work, and has completed */
+static bool check_short(struct fuzz *f, int p, struct short_event *s)
+{
+	struct sdei_model_pe *pe = &f->model.pe[p];
+	int event = sdei_model_find_event(&f->model, s->rec->x[0]);
+	struct sdei_model_event *ev = &pe->event[event];
+	uint64_t entry = s->rec->pc, want;
+
+	multi.shorts++;
+	if (!check_entry(f, p, event, s->since, s->rec->time))
+		return false;
+
+	/* VBAR_EL1 may have been about to change from one bank to another. */
+	want = ev->entry + (ev->relative ? pe->regs.vbar_el1 : 0);
+	if (ev->relative) {
+		want %= BANK_SIZE;
+		entry %= BANK_SIZE;
+	}
+	if (s->rec->x[0] != ev->number || s->rec->x[1] != ev->arg || entry != want ||
+	    s->critical != (ev->priority == SDEI_MODEL_CRITICAL))
+		return wrong(p, "event 0x%lx, argument 0x%lx, at 0x%lx; wanted: event 0x%x, argument 0x%lx, at 0x%lx",
+			     s->rec->x[0], s->rec->x[1], entry, ev->number, ev->arg, want);
+
+	ev->pending = false;
+	cleared(p, event, s->since, s->rec->time);
+	nr_checked++;
+	return true;
+}
+
+/* CPU_OFF, and then CPU_ON by another vCPU, or a VMM that makes it runnable */
+static bool check_power_cycle(struct fuzz *f, int p, const struct fuzz_rec *rec)
+{
+	struct sdei_model_regs *regs = &f->model.pe[p].regs;
+
+	multi.power_cycles++;
+	if (rec->pc != (uint64_t)fuzz_on_land)
+		return same_state(regs, rec) ||
+		       wrong(p, "CPU_OFF, and the VMM makes the vCPU runnable again");
+
+	regs->elr_el1 = rec->elr_el1;
+	regs->spsr_el1 = rec->spsr_el1;
+	regs->esr_el1 = rec->esr_el1;
+	regs->sctlr_el1 = f->sctlr;
+	regs->vbar_el1 = (uint64_t)fuzz_banks;
+	return rec->pstate == (PSR_MODE_EL1h | PSR_D_BIT | PSR_A_BIT | PSR_I_BIT | PSR_F_BIT) ||
+	       wrong(p, "PSTATE is 0x%lx after CPU_ON", rec->pstate);
+}
+
+/* What CPU_ON returned is its target's business: take it as it is. */
+static void adopt_power_call(struct sdei_model_regs *regs, const struct fuzz_rec *rec)
+{
+	int64_t ret = rec->x[0];
+
+	if (regs->x[0] == CPU_ON_RESULT &&
+	    (ret == PSCI_RET_SUCCESS || ret == PSCI_RET_ALREADY_ON))
+		regs->x[0] = ret;
+}
+
+/* An operation of vCPU @p, and the record that it has led to */
+static bool check_op(struct fuzz *f, int p, const struct fuzz_op *op,
+		     const struct plan *plan, const struct fuzz_rec *rec)
+{
+	struct sdei_model_pe *pe = &f->model.pe[p];
+	struct sdei_model_regs *regs = &pe->regs;
+	bool registered[SDEI_MODEL_MAX_EVENTS];
+	bool calls = plan->kind == OP_HVC || plan->kind == OP_SMC;
+	int target = -1, event = -1, e;
+	bool off;
+
+	get_registered(f, p, registered);
+	model_load(f, p, op, plan->kind);
+	off = calls && (uint32_t)op->x[0] == PSCI_0_2_FN_CPU_OFF;
+	if (off)
+		sdei_model_reset(&f->model, p);
+	if (calls)
+		target = model_call(f, p);
+	if (target == p)
+		sdei_model_send(&f->model, p, 0);
+	if (plan->action == VMM_SET_MASK)
+		pe->masked = plan->event;
+	note_changes(f, p, registered, op->start, rec->time);
+
+	nr_checked++;
+	if (off)
+		return check_power_cycle(f, p, rec);
+
+	/* Interrupted at the vector, to which SVC had come already? */
+	if (regs->pc == (uint64_t)fuzz_el0_svc && rec->x[2] == regs->vbar_el1 + VECTOR_EL0_SYNC) {
+		model_go_on(f, p);
+		regs->pstate = rec->x[3];
+	}
+
+	if (rec->pc - (uint64_t)fuzz_banks < BANKS * BANK_SIZE && (rec->pc & BANK_ENTRIES)) {
+		event = sdei_model_find_event(&f->model, rec->x[0]);
+		if (!check_entry(f, p, event, op->start, rec->time))
+			return false;
+		sdei_model_enter(&f->model, p, event);
+		cleared(p, event, op->start, rec->time);
+		f->handlers++;
+	} else if (plan->kind != OP_SET) {
+		/* It has been in KVM since then. */
+		e = overtaken(f, p, -1, op->start);
+		if (e >= 0)
+			return wrong(p, "event 0x%x is pending, can be taken, and is not delivered",
+				     pe->event[e].number);
+	}
+
+	model_go_on(f, p);
+	adopt_power_call(regs, rec);
+	if (same_state(regs, rec) && plan->got == plan->want)
+		return true;
+	if (plan->got != plan->want)
+		wrong(p, "the VMM gets %d", plan->got);
+	wrong(p, "divergence:");
+	print_diff(regs, rec);
+	return false;
+}
+
+/*
+ * When did the short handlers run, with respect to the operation in whose time
+ * their records fall? The interrupted PC tells, or that of the normal handler
+ * that the critical one has interrupted.
+ */
+static bool within(uint64_t pc, const char *start, const char *end)
+{
+	return pc - (uint64_t)start < (uint64_t)end - (uint64_t)start;
+}
+
+static bool in_stub(uint64_t pc, bool entry)
+{
+	uint64_t offset = pc - (uint64_t)fuzz_points;
+
+	if (offset >= 0x8000)
+		return false;
+	if (offset >= 0x4000)
+		return entry == !!(offset & BANK_ENTRIES);
+	/* The instructions for which the list is there end where landing begins. */
+	return !entry && offset >= 0x1000 && offset % STUB_SIZE != STUB_SIZE - 4;
+}
+
+static bool runs_after(struct fuzz_cpu *c, struct short_event *s, struct short_event *normals,
+		       int nr_normals)
+{
+	uint64_t pc = s->rec->x[2], time = s->rec->time, next_rec = UINT64_MAX;
+	int i, next;
+
+	if (in_stub(pc, false) || within(pc, fuzz_save_land, fuzz_save_normal) ||
+	    within(pc, fuzz_store_normal, fuzz_short_normal))
+		return true;
+	if (!s->critical || (!in_stub(pc, true) && !within(pc, fuzz_save_normal, fuzz_save_critical)))
+		return false;
+
+	/* In a normal handler: a short one, or one that is going to be recorded */
+	for (next = 0; next < nr_normals && normals[next].rec->time < time; next++)
+		;
+	if (within(pc, fuzz_short_normal_told, fuzz_save_critical))
+		return next ? normals[next - 1].after : true;
+	for (i = nr_recs(c) - 1; i >= 0 && c->recs[i].time > time; i--)
+		next_rec = c->recs[i].time;
+	if (next < nr_normals && normals[next].rec->time < next_rec)
+		return normals[next].after;
+	return true;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct short_event *l = a, *r = b;
+
+	return l->rec->time < r->rec->time ? -1 : l->rec->time > r->rec->time;
+}
+
+static int nr_shorts(struct fuzz_cpu *c, int prio)
+{
+	return (c->block->short_rec[prio] - c->shorts_gva[prio]) / sizeof(*c->shorts[prio]);
+}
+
+/* The short handlers of a list, in the order of time */
+static struct short_event *sort_shorts(struct fuzz_cpu *c, uint64_t start, int *nr)
+{
+	struct short_event *s, *normals, *s2;
+	uint64_t since_any, since_normal;
+	int n = 0, prio, i, r, nr_normals = nr_shorts(c, 0);
+
+	*nr = nr_normals + nr_shorts(c, 1);
+	TEST_ASSERT(nr_normals <= MAX_SHORTS && *nr - nr_normals <= MAX_SHORTS,
+		    "Too many short handlers");
+	s = calloc(*nr + 1, sizeof(*s));
+	TEST_ASSERT(s, "calloc() failed");
+	for (prio = 0; prio < 2; prio++) {
+		for (i = 0; i < nr_shorts(c, prio); i++) {
+			s[n].critical = prio;
+			s[n++].rec = &c->shorts[prio][i];
+		}
+	}
+	normals = s;
+	for (i = 0; i < n; i++)
+		s[i].after = runs_after(c, &s[i], normals, nr_normals);
+	qsort(s, n, sizeof(*s), by_time);
+
+	/*
+	 * They began after this vCPU's time was last taken; only that it may
+	 * have been taken by a critical handler that interrupted a normal one.
+	 */
+	since_any = start;
+	since_normal = start;
+	for (i = 0, r = 0; i < n; i++) {
+		s2 = &s[i];
+		for (; r < nr_recs(c) && c->recs[r].time < s2->rec->time; r++) {
+			since_any = max(since_any, c->recs[r].time);
+			since_normal = max(since_normal, c->recs[r].time);
+		}
+		if (r && r - 1 < c->nr_ops && c->ops[r - 1].start < s2->rec->time) {
+			since_any = max(since_any, c->ops[r - 1].start);
+			since_normal = max(since_normal, c->ops[r - 1].start);
+		}
+		s2->since = s2->critical ? since_any : since_normal;
+		since_any = s2->rec->time;
+		if (!s2->critical)
+			since_normal = s2->rec->time;
+	}
+	return s;
+}
+
+static void print_around(struct fuzz *f, int p, int rec)
+{
+	struct fuzz_cpu *c = f->cpu[p];
+	int i;
+
+	ksft_print_msg("The operations of vCPU %d up to operation %d of this list, and their records:\n",
+		       p, rec - 1);
+	for (i = max(1, rec - HISTORY); i <= rec && i < nr_recs(c); i++) {
+		printf("#   [%lu, %lu] ", c->ops[i - 1].start, c->recs[i].time);
+		print_op(&c->ops[i - 1], &c->plan[i - 1]);
+		printf(" -> %s, x0 0x%lx, x2 0x%lx\n", point_name(c->recs[i].pc), c->recs[i].x[0],
+		       c->recs[i].x[2]);
+	}
+}
+
+static bool check_list(struct fuzz *f, int p, bool first)
+{
+	struct fuzz_cpu *c = f->cpu[p];
+	struct short_event *s;
+	int nr, k = 0, i, j, end;
+	const struct fuzz_op *op;
+	const struct plan *plan;
+	bool good = true;
+
+	s = sort_shorts(c, multi.last_op[p].start, &nr);
+
+	for (i = 0; i < nr_recs(c) && good; i++) {
+		op = i ? &c->ops[i - 1] : &multi.last_op[p];
+		plan = i ? &c->plan[i - 1] : &multi.last_plan[p];
+
+		for (; k < nr && s[k].rec->time < op->start && good; k++)
+			good = check_short(f, p, &s[k]);
+		for (end = k; end < nr && s[end].rec->time < c->recs[i].time; end++)
+			;
+		for (j = k; j < end && good; j++) {
+			if (!s[j].after)
+				good = check_short(f, p, &s[j]);
+		}
+		if (good && !(first && !i))
+			good = check_op(f, p, op, plan, &c->recs[i]);
+		for (j = k; j < end && good; j++) {
+			if (s[j].after)
+				good = check_short(f, p, &s[j]);
+		}
+		k = end;
+		if (!good)
+			print_around(f, p, i);
+	}
+	for (; k < nr && good; k++) {
+		good = check_short(f, p, &s[k]);
+		if (!good)
+			print_around(f, p, i);
+	}
+	free(s);
+
+	if (good && i != c->nr_ops) {
+		good = wrong(p, "the machine has stopped after %d of %d operations", i, c->nr_ops);
+		print_around(f, p, i);
+	}
+	return good;
+}
+
+/* Did injections return what the state of the target's registration allows? */
+static bool check_injections(struct fuzz *f, int p, int e)
+{
+	struct target *t = &multi.target[p][e];
+	struct sent *sent;
+	bool registered, overlaps;
+	int i, j;
+
+	for (i = 0; i < t->sent.nr; i++) {
+		sent = &t->sent.sent[i];
+		if (!sent->injected)
+			continue;
+		registered = false;
+		overlaps = false;
+		for (j = 0; j < t->nr_changes; j++) {
+			if (t->change[j].end < sent->start)
+				registered = t->change[j].registered;
+			else if (t->change[j].start < sent->end)
+				overlaps = true;
+		}
+		if (overlaps || sent->ret == (registered ? 0 : -ENOTCONN))
+			continue;
+		return wrong(p, "injecting event 0x%x while it is %sregistered returns %d",
+			     f->model.pe[p].event[e].number, registered ? "" : "not ", sent->ret);
+	}
+	return true;
+}
+
+/* What is still pending, or may be, is so for the next list. */
+static void carry_over(struct fuzz *f, int p, int e)
+{
+	struct target *t = &multi.target[p][e];
+	struct sent last = {};
+
+	if (must_be_pending(f, p, e, UINT64_MAX)) {
+		f->model.pe[p].event[e].pending = true;
+	} else if (may_be_pending(f, p, e, UINT64_MAX)) {
+		last.start = 1;
+		last.end = t->sent.by_start[t->sent.nr_sorted - 1].end;
+	}
+	t->sent.nr = 0;
+	if (last.start)
+		add_sent(p, e, last);
+
+	/* Only the last change matters from here on. */
+	if (t->nr_changes > 1) {
+		t->change[0] = t->change[t->nr_changes - 1];
+		t->nr_changes = 1;
+	}
+}
+
+static bool check_batch(struct fuzz *f, bool first)
+{
+	struct fuzz_cpu *c;
+	const struct fuzz_op *op;
+	unsigned int p, q, e;
+	bool good = true;
+	int i;
+
+	for (p = 0; p < f->nr_cpus; p++) {
+		if (multi.why[p])
+			good = wrong(p, "%s", multi.why[p]);
+	}
+
+	for (p = 0; p < f->nr_cpus; p++) {
+		c = f->cpu[p];
+		for (i = 1; i < nr_recs(c); i++) {
+			op = &c->ops[i - 1];
+			if ((c->plan[i - 1].kind != OP_HVC && c->plan[i - 1].kind != OP_SMC) ||
+			    (uint32_t)op->x[0] != FN(SDEI_EVENT_SIGNAL) || (uint32_t)op->x[1])
+				continue;
+			q = sdei_model_find_pe(&f->model, op->x[2]);
+			if (q < f->nr_cpus && q != p) {
+				add_sent(q, 0, (struct sent) { op->start, c->recs[i].time });
+				multi.from_others++;
+			}
+		}
+	}
+
+	for (p = 0; p < f->nr_cpus; p++) {
+		for (e = 0; e < f->model.nr_events; e++)
+			sort_sent(&multi.target[p][e].sent);
+		good = check_list(f, p, first) && good;
+		for (e = 0; e < f->model.nr_events && good; e++)
+			good = check_injections(f, p, e);
+		for (e = 0; e < f->model.nr_events; e++)
+			carry_over(f, p, e);
+		c = f->cpu[p];
+		multi.last_op[p] = c->ops[c->nr_ops - 1];
+		multi.last_plan[p] = c->plan[c->nr_ops - 1];
+	}
+	return good;
+}
+
+static void add_call(struct fuzz *f, int p, uint64_t fn, uint64_t arg)
+{
+	struct fuzz_cpu *c = f->cpu[p];
+
+	add_op(f, p, chance(f, 50) ? OP_HVC : OP_SMC, VMM_NOTHING);
+	c->ops[c->nr_ops - 1].x[0] = fn;
+	c->ops[c->nr_ops - 1].x[1] = arg;
+}
+
+static void add_power_call(struct fuzz *f, int p)
+{
+	unsigned int q = below(f, f->nr_cpus);
+	struct fuzz_op *op;
+
+	if (chance(f, 10)) {
+		add_call(f, p, PSCI_0_2_FN_CPU_OFF, 0);
+		return;
+	}
+	add_call(f, p, PSCI_0_2_FN64_CPU_ON, f->model.pe[q].mpidr);
+	op = &f->cpu[p]->ops[f->cpu[p]->nr_ops - 1];
+	op->x[2] = sdei_cpu_on_pa[q];
+	op->x[3] = sdei_cpu_on_context_pa[q];
+}
+
+/* Everything that is pending is to be delivered, every handler to complete. */
+static void add_drain(struct fuzz *f, int p)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		add_call(f, p, FN(SDEI_EVENT_COMPLETE), 0);
+	add_call(f, p, FN(SDEI_PE_UNMASK), 0);
+	for (i = 0; i < f->model.nr_events; i++)
+		add_call(f, p, FN(SDEI_EVENT_ENABLE), f->model.pe[p].event[i].number);
+	for (i = 0; i < 3 * f->model.nr_events; i++)
+		add_call(f, p, FN(SDEI_EVENT_COMPLETE), 0);
+}
+
+static void multi_list(struct fuzz *f, int p, int nr, bool first)
+{
+	struct fuzz_cpu *c = f->cpu[p];
+	unsigned int n;
+
+	c->nr_ops = 0;
+	if (first)
+		add_op(f, p, OP_SET, VMM_NOTHING);
+	while (c->nr_ops < nr) {
+		n = below(f, 1000);
+		if (n < 10) {
+			add_op(f, p, OP_SET, VMM_NOTHING);
+		} else if (n < 25) {
+			add_op(f, p, chance(f, 70) ? OP_EXIT : OP_EL0, VMM_INJECT);
+			c->plan[c->nr_ops - 1].event = random_event(f);
+			c->plan[c->nr_ops - 1].mpidr = random_mpidr(f);
+		} else if (n < 28) {
+			add_op(f, p, OP_EXIT, VMM_SET_MASK);
+			c->plan[c->nr_ops - 1].event = chance(f, 25);
+		} else if (n < 40) {
+			add_op(f, p, OP_WFI, VMM_NOTHING);
+		} else if (n < 60) {
+			add_power_call(f, p);
+		} else if (n < 130) {
+			add_call(f, p, FN(SDEI_EVENT_COMPLETE), 0);
+		} else {
+			add_op(f, p, chance(f, 50) ? OP_HVC : OP_SMC, VMM_NOTHING);
+		}
+	}
+	add_drain(f, p);
+	add_op(f, p, OP_EXIT, VMM_END);
+}
+
+/* Inject, and remember when. */
+static int inject_at(struct fuzz *f, uint64_t mpidr, uint32_t number)
+{
+	int p = sdei_model_find_pe(&f->model, mpidr);
+	int e = sdei_model_find_event(&f->model, number);
+	struct sent sent = { .injected = true };
+
+	sent.start = host_now(f);
+	sent.ret = __sdei_inject(f->svm.vm, mpidr, number);
+	sent.end = host_now(f);
+
+	if (p >= 0 && e >= 0)
+		add_sent(p, e, sent);
+	else if (sent.ret != (p < 0 ? -ESRCH : -ENOENT))
+		return sent.ret;
+	return 0;
+}
+
+static void *multi_thread(void *arg)
+{
+	int p = (long)arg, batch = 0;
+	const char *why;
+
+	multi.tid[p] = syscall(SYS_gettid);
+	pthread_mutex_lock(&multi.lock);
+	for (;;) {
+		while (multi.batch == batch && !multi.stop)
+			pthread_cond_wait(&multi.changed, &multi.lock);
+		if (multi.stop)
+			break;
+		batch = multi.batch;
+		pthread_mutex_unlock(&multi.lock);
+		why = run_list(multi.f, p);
+		this_run = NULL;
+		pthread_mutex_lock(&multi.lock);
+		multi.why[p] = why;
+		multi.done[p] = true;
+		multi.nr_done++;
+	}
+	pthread_mutex_unlock(&multi.lock);
+	return NULL;
+}
+
+static bool is_done(int p)
+{
+	bool done;
+
+	pthread_mutex_lock(&multi.lock);
+	done = multi.done[p];
+	pthread_mutex_unlock(&multi.lock);
+	return done;
+}
+
+static bool all_done(struct fuzz *f)
+{
+	bool done;
+
+	pthread_mutex_lock(&multi.lock);
+	done = multi.nr_done == f->nr_cpus;
+	pthread_mutex_unlock(&multi.lock);
+	return done;
+}
+
+/* Stop every vCPU that is not done. */
+static void pause_all(struct fuzz *f)
+{
+	unsigned int p;
+	bool parked;
+
+	WRITE_ONCE(parking.pause, true);
+	for (p = 0; p < f->nr_cpus; p++) {
+		for (;;) {
+			pthread_mutex_lock(&parking.lock);
+			parked = parking.parked[p];
+			pthread_mutex_unlock(&parking.lock);
+			if (parked || is_done(p))
+				break;
+			pthread_kill(multi.thread[p], SIGUSR1);
+			usleep(100);
+		}
+	}
+}
+
+static void resume_all(void)
+{
+	pthread_mutex_lock(&parking.lock);
+	WRITE_ONCE(parking.pause, false);
+	pthread_cond_broadcast(&parking.changed);
+	pthread_mutex_unlock(&parking.lock);
+}
+
+/* Is the vCPU's thread asleep, and not only about to be woken up? */
+static bool is_asleep(int p)
+{
+	char path[64], buf[256] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", multi.tid[p]);
+	file = fopen(path, "r");
+	TEST_ASSERT(file, "%s can't be opened", path);
+	state = fgets(buf, sizeof(buf), file) ? strrchr(buf, ')') : NULL;
+	fclose(file);
+	return state && state[2] == 'S';
+}
+
+/* Nothing moves any more: all that are not done are asleep, in KVM. */
+static bool is_quiet(struct fuzz *f)
+{
+	uint64_t time = __atomic_load_n(f->clock, __ATOMIC_SEQ_CST);
+	bool quiet = false;
+	unsigned int p;
+
+	for (p = 0; p < f->nr_cpus; p++) {
+		if (is_done(p))
+			continue;
+		if (!is_asleep(p))
+			return false;
+		quiet = true;
+	}
+	return quiet && time == __atomic_load_n(f->clock, __ATOMIC_SEQ_CST);
+}
+
+/* Would this vCPU, which is asleep, take an event? By what KVM itself says */
+static bool is_owed_event(struct fuzz *f, int p, int e)
+{
+	struct kvm_vcpu *vcpu = f->svm.vcpu[p];
+	uint64_t want = SDEI_ST_REGISTERED | SDEI_ST_ENABLED | SDEI_ST_PENDING;
+	bool critical = f->model.pe[p].event[e].priority == SDEI_MODEL_CRITICAL;
+
+	if (sdei_get_reg(vcpu, SDEI_REG_PE) & SDEI_PE_MASKED)
+		return false;
+	if ((sdei_get_reg(vcpu, SDEI_REG_EVENT(e, SDEI_F_STATE)) & want) != want)
+		return false;
+	if (sdei_get_reg(vcpu, SDEI_REG_CTX(1, SDEI_CTX_RUNNING)))
+		return false;
+	return critical || !sdei_get_reg(vcpu, SDEI_REG_CTX(0, SDEI_CTX_RUNNING));
+}
+
+/*
+ * All sleep: none of them must have a reason to be awake. Then go on: the signal
+ * ends WFI, and a vCPU that is off is made runnable.
+ */
+static bool check_quiet(struct fuzz *f)
+{
+	struct kvm_mp_state mp_state;
+	unsigned int p;
+	bool good = true;
+	int e;
+
+	multi.quiet++;
+	for (p = 0; p < f->nr_cpus; p++) {
+		if (is_done(p))
+			continue;
+		for (e = 0; e < f->model.nr_events; e++) {
+			if (is_owed_event(f, p, e))
+				good = wrong(p, "event 0x%x is pending, can be taken, and does not wake it up",
+					     f->model.pe[p].event[e].number);
+		}
+		vcpu_mp_state_get(f->svm.vcpu[p], &mp_state);
+		if (mp_state.mp_state == KVM_MP_STATE_STOPPED) {
+			mp_state.mp_state = KVM_MP_STATE_RUNNABLE;
+			vcpu_mp_state_set(f->svm.vcpu[p], &mp_state);
+		}
+	}
+	return good;
+}
+
+static void print_progress(struct fuzz *f)
+{
+	unsigned int p;
+
+	for (p = 0; p < f->nr_cpus; p++)
+		ksft_print_msg("vCPU %u: operation %d of %d, %s%s%s\n", p, current_op(f->cpu[p]),
+			       f->cpu[p]->nr_ops, is_done(p) ? "done" : "not done",
+			       is_blocking(&f->svm, p) ? ", blocked" : "",
+			       is_asleep(p) ? ", asleep" : "");
+}
+
+/* Run all lists, and meanwhile be the VMM. */
+static bool multi_batch(struct fuzz *f, bool vmm)
+{
+	unsigned int p, injected = 0;
+	bool good = true, quiet;
+
+	pthread_mutex_lock(&multi.lock);
+	multi.nr_done = 0;
+	memset(multi.done, 0, sizeof(multi.done));
+	multi.batch++;
+	pthread_cond_broadcast(&multi.changed);
+	pthread_mutex_unlock(&multi.lock);
+
+	while (!all_done(f)) {
+		if (vmm && injected++ < BATCH)
+			inject_at(f, f->model.pe[below(f, f->nr_cpus)].mpidr, random_exposed(f));
+
+		quiet = is_quiet(f);
+		if (quiet || chance(f, 1)) {
+			pause_all(f);
+			if (quiet)
+				good = check_quiet(f) && good;
+			if (chance(f, 10))
+				fuzz_migrate(f);
+			resume_all();
+		}
+		usleep(below(f, 1000));
+	}
+
+	for (p = 0; p < f->nr_cpus; p++) {
+		if (multi.why[p])
+			good = false;
+	}
+	return good;
+}
+
+static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
+{
+	struct fuzz *f = calloc(1, sizeof(*f));
+	uint64_t checked = nr_checked;
+	bool good = true, first = true;
+	unsigned int p, e;
+	struct target *t;
+	int len;
+
+	TEST_ASSERT(f, "calloc() failed");
+	seed_random(f, seed);
+	fuzz_create(f, nr_cpus, false);
+	f->concurrent = true;
+	memset(multi.target, 0, sizeof(multi.target));
+	memset(multi.why, 0, sizeof(multi.why));
+	memset(multi.last_op, 0, sizeof(multi.last_op));
+	multi.f = f;
+	multi.batch = 0;
+	multi.stop = false;
+	multi.shorts = multi.from_others = multi.quiet = multi.power_cycles = 0;
+	for (p = 0; p < nr_cpus; p++) {
+		f->model.pe[p].on = true;
+		f->model.pe[p].regs.sctlr_el1 = f->sctlr;
+		f->model.pe[p].regs.vbar_el1 = (uint64_t)fuzz_banks;
+		sdei_prepare_cpu_on(&f->svm, p, fuzz_on_land);
+		pthread_create(&multi.thread[p], NULL, multi_thread, (void *)(long)p);
+	}
+
+	while (good && nr_checked - checked < nr) {
+		len = min((uint64_t)BATCH - 64, (nr - (nr_checked - checked)) / nr_cpus + 1);
+		for (p = 0; p < nr_cpus; p++) {
+			multi_list(f, p, len, first);
+			rewind_machine(f->cpu[p]);
+		}
+		good = multi_batch(f, true);
+		good = check_batch(f, first) && good;
+		first = false;
+	}
+
+	/* Nobody sends any more: what must be pending is delivered now. */
+	for (p = 0; good && p < nr_cpus; p++) {
+		f->cpu[p]->nr_ops = 0;
+		add_drain(f, p);
+		add_op(f, p, OP_EXIT, VMM_END);
+		rewind_machine(f->cpu[p]);
+	}
+	if (good)
+		good = multi_batch(f, false) && check_batch(f, false);
+
+	pthread_mutex_lock(&multi.lock);
+	multi.stop = true;
+	pthread_cond_broadcast(&multi.changed);
+	pthread_mutex_unlock(&multi.lock);
+	for (p = 0; p < nr_cpus; p++) {
+		pthread_join(multi.thread[p], NULL);
+		for (e = 0; e < SDEI_MODEL_MAX_EVENTS; e++) {
+			t = &multi.target[p][e];
+			free(t->sent.sent);
+			free(t->sent.by_start);
+			free(t->sent.by_end);
+			free(t->change);
+		}
+	}
+	ksft_print_msg("%lu handlers and %lu short ones, %lu signals from other vCPUs, %lu new VMs, %lu times off and on, %lu times quiet\n",
+		       f->handlers, multi.shorts, multi.from_others, f->migrations,
+		       multi.power_cycles, multi.quiet);
+	fuzz_destroy(f);
+	free(f);
+	return good;
+}
+
+/*
+ * The tests
+ */
+
+/* What gets stuck is a failure, too: nobody's clock has moved for long. */
+static void watchdog(int sig)
+{
+	static uint64_t last;
+	static int strikes;
+	uint64_t now = watched ? __atomic_load_n(watched->clock, __ATOMIC_SEQ_CST) : 0;
+
+	strikes = watched && now == last ? strikes + 1 : 0;
+	last = now;
+	if (strikes == 6) {
+		print_progress(watched);
+		ksft_print_msg("SEED=%lu: nothing moves any more\n", watched->seed);
+		ksft_exit_fail();
+	}
+	alarm(10);
+}
+
+static uint64_t option_seed = 1;
 
 static void test_single(bool mte, uint64_t nr)
 {
-	uint64_t prefix = single_run(option_seed, nr, mte, true);
+	const char *vm = mte ? " with MTE" : "";
+	uint64_t prefix;
 
+	if (mte && !kvm_has_cap(KVM_CAP_ARM_MTE)) {
+		ksft_test_result_skip("one vCPU%s: KVM has no MTE\n", vm);
+		return;
+	}
+
+	prefix = single_run(option_seed, nr, mte, true);
 	if (prefix) {
-		ksft_print_msg("SEED=%lu: %lu operations show it, on one vCPU%s\n", option_seed,
-			       prefix, mte ? " with MTE" : "");
+		ksft_print_msg("SEED=%lu: %lu operations show it, on one vCPU%s\n",
+			       option_seed, prefix, vm);
 		if (single_run(option_seed, prefix, mte, false) == prefix &&
 		    !single_run(option_seed, prefix - 1, mte, false))
-			ksft_print_msg("They do so again, and %lu do not: -m %s -s %lu -n %lu\n",
-				       prefix - 1, mte ? "mte" : "single", option_seed, prefix);
+			ksft_print_msg("Once more: %lu do, and %lu do not. Replay: sdei_fuzz -m %s -s %lu -n %lu\n",
+				       prefix, prefix - 1, mte ? "mte" : "single", option_seed,
+				       prefix);
 		else
-			ksft_print_msg("They do not show it again.\n");
+			ksft_print_msg("They do not show it again: it depends on time\n");
 	}
-	ksft_test_result(!prefix, "one vCPU%s does exactly what the model does\n",
-			 mte ? " with MTE" : "");
+	ksft_test_result(!prefix, "one vCPU%s does exactly what the model does\n", vm);
+}
+
+static void test_multi(unsigned int nr_cpus, uint64_t nr)
+{
+	bool good = multi_run(option_seed, nr, nr_cpus);
+
+	if (!good)
+		ksft_print_msg("SEED=%lu. To try the same lists again: sdei_fuzz -m multi -c %u -s %lu -n %lu\n",
+			       option_seed, nr_cpus, option_seed, nr);
+	ksft_test_result(good, "%u vCPUs do what the model allows, and lose no event\n", nr_cpus);
+}
+
+static void usage(const char *name)
+{
+	printf("usage: %s [-s SEED] [-n OPERATIONS] [-m all|single|mte|multi] [-c VCPUS]\n"
+	       "  -s  what the run is made from; default: $SEED, or 1\n"
+	       "  -n  operations of each test\n"
+	       "  -m  which tests: one vCPU, one with MTE, many\n"
+	       "  -c  how many vCPUs are many, 2 to %d; default: 2, 4 and 8\n",
+	       name, MAX_CPUS);
+	exit(KSFT_FAIL);
 }
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = ignore_signal };
+	struct sigaction kick = { .sa_handler = kick_handler };
+	struct sigaction dog = { .sa_handler = watchdog, .sa_flags = SA_RESTART };
+	const char *mode = "all";
+	unsigned int nr_cpus = 0;
+	uint64_t nr = 0;
 	pthread_t thread;
+	bool all;
 	int opt;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_ARM_SDEI));
 
 	if (getenv("SEED"))
 		option_seed = strtoull(getenv("SEED"), NULL, 0);
-	while ((opt = getopt(argc, argv, "s:n:c:m:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:m:c:")) != -1) {
 		switch (opt) {
-		case 's': option_seed = strtoull(optarg, NULL, 0); break;
-		case 'n': option_ops = strtoull(optarg, NULL, 0); break;
+		case 's':
+			option_seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			nr = strtoull(optarg, NULL, 0);
+			break;
+		case 'm':
+			mode = optarg;
+			break;
+		case 'c':
+			nr_cpus = strtoul(optarg, NULL, 0);
+			if (nr_cpus < 2 || nr_cpus > MAX_CPUS)
+				usage(argv[0]);
+			break;
+		default:
+			usage(argv[0]);
+		}
+	}
+	all = !strcmp(mode, "all");
+	if (!all && strcmp(mode, "single") && strcmp(mode, "mte") && strcmp(mode, "multi"))
+		usage(argv[0]);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_print_msg("SEED=%lu\n", option_seed);
+	sigaction(SIGUSR1, &kick, NULL);
+	sigaction(SIGALRM, &dog, NULL);
+	alarm(10);
+	TEST_ASSERT(!pthread_create(&thread, NULL, waker_thread, NULL),
+		    "pthread_create() failed");
+
+	if (all)
+		ksft_set_plan(nr_cpus ? 3 : 5);
+	else
+		ksft_set_plan(!strcmp(mode, "multi") && !nr_cpus ? 3 : 1);
+
+	if (all || !strcmp(mode, "single"))
+		test_single(false, nr ?: 26000);
+	if (all || !strcmp(mode, "mte"))
+		test_single(true, nr ?: 8000);
+	if (all || !strcmp(mode, "multi")) {
+		if (nr_cpus) {
+			test_multi(nr_cpus, nr ?: 8000);
+		} else {
+			test_multi(2, nr ?: 6000);
+			test_multi(4, nr ?: 6000);
+			test_multi(8, nr ?: 6000);
 		}
 	}
 
-	ksft_print_header();
-	ksft_print_msg("SEED=%lu\n", option_seed);
-	sigaction(SIGUSR1, &sa, NULL);
-	pthread_create(&thread, NULL, waker_thread, NULL);
-	ksft_set_plan(1);
-	test_single(false, option_ops);
 	ksft_print_msg("%lu operations checked\n", nr_checked);
 	ksft_finished();
 }
