@@ -235,7 +235,7 @@ static int kvm_sdei_inject(struct kvm *kvm,
 		return -EINVAL;
 
 	/* Where there is a vCPU, the table of events is constant. */
-	vcpu = kvm_mpidr_to_vcpu(kvm, inject.mpidr);
+	vcpu = kvm_sdei_mpidr_to_vcpu(kvm, inject.mpidr);
 	if (!vcpu)
 		return -ESRCH;
 

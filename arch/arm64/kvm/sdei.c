@@ -577,6 +577,30 @@ static s64 kvm_sdei_interrupt_bind(struct kvm_vcpu *vcpu)
 	return SDEI_OUT_OF_RESOURCE;
 }
 
+/**
+ * kvm_sdei_mpidr_to_vcpu() - find a vCPU by its MPIDR
+ * @kvm: the VM
+ * @mpidr: only the affinity fields count
+ *
+ * What kvm_mpidr_to_vcpu() does, in a time that does not depend on the number
+ * of vCPUs where they have the MPIDRs that KVM gives them (reset_mpidr()) and
+ * have been created in the order of their ids.
+ *
+ * Return: the vCPU, or NULL.
+ */
+struct kvm_vcpu *kvm_sdei_mpidr_to_vcpu(struct kvm *kvm, u64 mpidr)
+{
+	struct kvm_vcpu *vcpu;
+
+	vcpu = kvm_get_vcpu(kvm, MPIDR_AFFINITY_LEVEL(mpidr, 0) |
+				 MPIDR_AFFINITY_LEVEL(mpidr, 1) << 4 |
+				 MPIDR_AFFINITY_LEVEL(mpidr, 2) << 12);
+	if (vcpu && kvm_vcpu_get_mpidr_aff(vcpu) == (mpidr & MPIDR_HWID_BITMASK))
+		return vcpu;
+
+	return kvm_mpidr_to_vcpu(kvm, mpidr);
+}
+
 /*
  * A PE that is off, or has not registered the event, takes the signal and
  * forgets it.
@@ -594,7 +618,7 @@ static s64 kvm_sdei_event_signal(struct kvm_vcpu *vcpu, int slot)
 		return SDEI_SUCCESS;
 	}
 
-	target = kvm_mpidr_to_vcpu(vcpu->kvm, mpidr);
+	target = kvm_sdei_mpidr_to_vcpu(vcpu->kvm, mpidr);
 	if (!target)
 		return SDEI_INVALID_PARAMETERS;
 

@@ -147,6 +147,7 @@ int kvm_sdei_cancel_event(struct kvm_vcpu *vcpu, u32 num);
 
 /* State, for what the VMM drives */
 int kvm_sdei_event_slot(struct kvm *kvm, u32 num);
+struct kvm_vcpu *kvm_sdei_mpidr_to_vcpu(struct kvm *kvm, u64 mpidr);
 void kvm_sdei_set_registered(struct kvm_sdei_vcpu *sdei, int slot);
 void kvm_sdei_clear_registered(struct kvm_sdei_vcpu *sdei, unsigned long slots);
 
