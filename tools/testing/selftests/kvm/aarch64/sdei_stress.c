@@ -598,7 +598,7 @@ TEST_F_TIMEOUT(sdei_stress, signals_and_injections_to_the_same_sleepers_are_all_
  * to wait for the tick, there would be none.
  */
 
-#define NR_KICKS	500
+#define NR_KICKS	100
 
 FIXTURE(sdei_kick) {
 };
