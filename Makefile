@@ -9,6 +9,10 @@ T ?=
 M ?=
 LONG ?=
 UPDATE ?=
+MINUTES ?=
+OPS ?=
+SEED ?=
+CONFIG ?=
 ALSO ?=
 KERNEL ?=
 QEMU ?=
@@ -18,7 +22,7 @@ export BASE
 MAKEOVERRIDES =
 unexport T M
 
-.PHONY: help setup kernel test test-debug test-kcsan coverage bench shell demo series series-check qemu-series qemu-series-check \
+.PHONY: help setup kernel test test-debug test-kcsan coverage soak bench shell demo series series-check qemu-series qemu-series-check \
 	docs-check clean distclean
 
 help:
@@ -30,6 +34,8 @@ help:
 	@echo 'make test-debug    our tests, on a kernel that watches memory, locks and contexts'
 	@echo 'make test-kcsan    our tests, on a kernel that watches for data races'
 	@echo 'make coverage      what the tests execute of the dispatcher, with a report in HTML'
+	@echo 'make soak          the fuzzers, each time from a new seed (MINUTES=n, OPS=n: for how long;'
+	@echo '                   SEED=n: the first one; CONFIG=debug: on that kernel)'
 	@echo 'make bench         what SDEI costs, in instructions, and what moved since the reference'
 	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it)'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
@@ -57,6 +63,10 @@ test-debug test-kcsan: setup
 
 coverage: setup
 	@harness/coverage
+
+soak: setup
+	@harness/soak $(if $(MINUTES),-m $(MINUTES)) $(if $(OPS),-o $(OPS)) \
+		$(if $(SEED),-s $(SEED)) $(if $(CONFIG),-c $(CONFIG))
 
 bench: setup kernel
 	@harness/bench $(if $(M),-m '$(M)') $(if $(UPDATE),-u)

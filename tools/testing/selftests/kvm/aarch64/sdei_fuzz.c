@@ -2591,7 +2591,7 @@ static void *multi_thread(void *arg)
 	int p = (long)arg, batch = 0;
 	const char *why;
 
-	multi.tid[p] = syscall(SYS_gettid);
+	WRITE_ONCE(multi.tid[p], syscall(SYS_gettid));
 	pthread_mutex_lock(&multi.lock);
 	for (;;) {
 		while (multi.batch == batch && !multi.stop)
@@ -2664,6 +2664,9 @@ static bool is_asleep(int p)
 {
 	char path[64], buf[256] = "", *state;
 	FILE *file;
+
+	if (!READ_ONCE(multi.tid[p]))
+		return false;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", multi.tid[p]);
 	file = fopen(path, "r");
@@ -2798,6 +2801,7 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 	memset(multi.target, 0, sizeof(multi.target));
 	memset(multi.why, 0, sizeof(multi.why));
 	memset(multi.last_op, 0, sizeof(multi.last_op));
+	memset(multi.tid, 0, sizeof(multi.tid));
 	multi.f = f;
 	multi.batch = 0;
 	multi.stop = false;
@@ -2866,7 +2870,7 @@ static void watchdog(int sig)
 
 	strikes = watched && now == last ? strikes + 1 : 0;
 	last = now;
-	if (strikes == 6) {
+	if (strikes == 12) {
 		print_progress(watched);
 		ksft_print_msg("SEED=%lu: nothing moves any more\n", watched->seed);
 		ksft_exit_fail();
