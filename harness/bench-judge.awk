@@ -15,6 +15,13 @@ function floor_of(file, mode, name)
 	return before[file, mode, name ~ / \(SMC\)/ ? "SMCCC_VERSION (SMC)" : "SMCCC_VERSION"]
 }
 
+function flat(mode, what,    few, many)
+{
+	few = now[2, mode, what " the last of 2 vCPUs"]
+	many = now[2, mode, what " the last of 256 vCPUs"]
+	judge(mode, few && many <= 1.05 * few, what " the last of 256 vCPUs costs at most 1.05 times what the last of 2 costs (" many ", " few ")")
+}
+
 FNR == 1	{ file++ }
 /^# (kernel|compiler|emulator) / {
 	what = $2
@@ -93,9 +100,8 @@ END {
 		}
 		if (mode == "bytes")
 			continue
-		few = now[2, mode, "EVENT_SIGNAL to the last of 2 vCPUs"]
-		many = now[2, mode, "EVENT_SIGNAL to the last of 256 vCPUs"]
-		judge(mode, few && many <= 1.2 * few, "EVENT_SIGNAL to one of 256 vCPUs costs at most 1.2 times what it costs to one of 2 (" few ", " many ")")
+		flat(mode, "EVENT_SIGNAL to")
+		flat(mode, "injection into")
 	}
 	for (i = 1; i <= nexpected; i++) {
 		split(expected[i], e, SUBSEP)
