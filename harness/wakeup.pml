@@ -63,7 +63,10 @@
  * a sender does to reach it, steps of sender().
  */
 
-/* Scope: how many senders, and one event, a normal one, or a critical one, too */
+/*
+ * Scope: how many senders, and one event, a normal one, or a critical one, too,
+ * but then the vCPU is not turned off.
+ */
 #ifndef SENDERS
 #define SENDERS		2
 #endif
@@ -148,11 +151,19 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
 byte stale, fresh;
 byte found[SENDERS];
 
-/* Of each sender: what it made pending and nobody has taken yet. */
+/* Of each of several senders: what it made pending and nobody has taken yet. */
+#if SENDERS > 1
 byte mine[SENDERS];
+#endif
 
 /* WFI has ended because of an event, which has not been taken yet. */
 bool due;
+
+inline make_pending(event)
+{
+	pending = pending | (event);
+	fresh = fresh | ((event) & registered)
+}
 
 inline forget(events)
 {
@@ -160,8 +171,8 @@ inline forget(events)
 	stale = stale & ~(events);
 	fresh = fresh & ~(events);
 	due = false;
-	mine[0] = mine[0] & ~(events);
 #if SENDERS > 1
+	mine[0] = mine[0] & ~(events);
 	mine[1] = mine[1] & ~(events)
 #endif
 }
@@ -169,8 +180,6 @@ inline forget(events)
 /* Memory takes one store of the buffers, whichever. */
 proctype store_buffers()
 {
-	byte i;
-
 end:	do
 	:: d_step { sb_mode -> mode = sb_mode; sb_mode = 0 }
 	:: d_step { sb_waiting -> waiting = sb_waiting - 1; sb_waiting = 0 }
@@ -362,14 +371,12 @@ inline outside_guest_mode()
 	}
 }
 
-/* Any of the events */
-inline any_event(event)
+/* Any of @events, of which there is one at least */
+inline any_event(event, events)
 {
 	if
-	:: event = NORMAL
-#if EVENTS == 2
-	:: event = CRITICAL
-#endif
+	:: (events) & NORMAL -> event = NORMAL
+	:: (events) & CRITICAL -> event = CRITICAL
 	fi
 }
 
@@ -389,63 +396,72 @@ proctype vcpu()
 vmm:
 progress_vmm:
 	if
-	:: true ->
-		/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_reg: WRITE_ONCE(vcpu->arch.sdei->masked, val); */
-		if
-		:: masked = false
-		:: masked = true
-		fi;
+	/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_reg: WRITE_ONCE(vcpu->arch.sdei->masked, val); */
+	:: masked = false; goto written
+	:: masked = true; goto written
+	/*
+	 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_running:
+	 *	WRITE_ONCE(sdei->running, (sdei->running & ~mask) | running);
+	 */
+	:: atomic { true ->
+			any_event(next, ALL);
+			running = running ^ next;
+			next = 0
+		}
 		goto written
-	:: true ->
-		/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_running: WRITE_ONCE(sdei->running, (sdei->running & ~mask) | running); */
-		if
-		:: running = running ^ NORMAL
-		#if EVENTS == 2
-		:: running = running ^ CRITICAL
-#endif
-		fi;
+	/*
+	 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state:
+	 *	kvm_sdei_clear_registered(sdei, BIT(slot));
+	 */
+	:: atomic { registered -> any_event(next, registered) }
+		clear_registered(next);
 		goto written
-	:: true ->
-		any_event(next);
-		if
-		/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state: kvm_sdei_clear_registered(sdei, BIT(slot)); */
-		:: clear_registered(next);
-		:: true ->
+	/*
+	 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state:
+	 *	if (!(sdei->registered & BIT(slot)))
+	 *		kvm_sdei_set_registered(sdei, slot);
+	 */
+	:: atomic { registered != ALL -> any_event(next, ALL & ~registered) }
+		set_registered(next);
+		goto enabling
+	:: atomic { registered -> any_event(next, registered) }
+enabling:	atomic {
 			/*
 			 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state:
-			 *	if (!(sdei->registered & BIT(slot)))
-			 *		kvm_sdei_set_registered(sdei, slot);
+			 *	WRITE_ONCE(sdei->enabled, sdei->enabled | BIT(slot));
+			 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state:
+			 *	WRITE_ONCE(sdei->enabled, sdei->enabled & ~BIT(slot));
 			 */
 			if
-			:: !(registered & next) -> set_registered(next)
-			:: else
-			fi;
-			if
-			/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state: WRITE_ONCE(sdei->enabled, sdei->enabled | BIT(slot)); */
 			:: enabled_events = enabled_events | next
-			/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state: WRITE_ONCE(sdei->enabled, sdei->enabled & ~BIT(slot)); */
 			:: enabled_events = enabled_events & ~next
 			fi;
-			/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state: if (val & KVM_REG_ARM_SDEI_STATE_PENDING) */
+			/*
+			 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state:
+			 *	if (val & KVM_REG_ARM_SDEI_STATE_PENDING)
+			 *		atomic_long_or(BIT(slot), &sdei->pending);
+			 */
 			if
-			/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_event_state: atomic_long_or(BIT(slot), &sdei->pending); */
-			:: pending = pending | next
+			:: make_pending(next)
 			:: true
 			fi
-		fi;
-		next = 0;
-written:
+		}
+written:	atomic {
 #ifndef NO_REQUEST_AFTER_REGISTER_WRITE
-		/* arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_reg: kvm_make_request(KVM_REQ_SDEI, vcpu); */
-		make_own_request(REQ_SDEI);
+			/*
+			 * arch/arm64/kvm/sdei-uapi.c kvm_sdei_set_reg:
+			 *	kvm_make_request(KVM_REQ_SDEI, vcpu);
+			 */
+			make_own_request(REQ_SDEI);
 #endif
+			next = 0
+		}
 		goto vmm
+	/* arch/arm64/kvm/reset.c kvm_reset_vcpu: kvm_sdei_vcpu_reset(vcpu); */
 	:: true ->
-		/* arch/arm64/kvm/reset.c kvm_reset_vcpu: kvm_sdei_vcpu_reset(vcpu); */
 		vcpu_reset();
 		goto vmm
-	:: true ->
-		goto loop
+	:: goto loop
 	fi;
 
 	/* arch/arm64/kvm/arm.c kvm_arch_vcpu_ioctl_run: while (ret > 0) { */
@@ -453,6 +469,7 @@ loop:
 	/* arch/arm64/kvm/arm.c check_vcpu_requests: if (kvm_request_pending(vcpu)) { */
 	if
 	:: !REQUESTS -> goto enter
+	:: REQUESTS == REQ_SDEI -> goto last_request
 	:: else
 	fi;
 
@@ -504,6 +521,7 @@ progress_off:		!asleep && !sb_asleep;
 	 *	    kvm_check_request(KVM_REQ_SDEI, vcpu))
 	 *		kvm_sdei_deliver(vcpu);
 	 */
+last_request:
 	if
 	:: !stopped && (REQUESTS & REQ_SDEI) ->
 #ifdef DELIVER_BEFORE_CLEARING_REQUEST
@@ -563,6 +581,7 @@ exit:
 	:: goto loop		/* nothing of interest */
 	:: goto vmm		/* MMIO, a signal ... */
 	:: goto wfi
+#if EVENTS == 1
 	:: true ->
 		/*
 		 * PSCI CPU_OFF.
@@ -582,6 +601,7 @@ exit:
 			requests = requests | REQ_SLEEP
 		}
 		goto loop
+#endif
 	/* arch/arm64/kvm/sdei.c kvm_sdei_pe_mask: WRITE_ONCE(sdei->masked, true); */
 	:: !masked -> masked = true
 	/* arch/arm64/kvm/sdei.c kvm_sdei_pe_unmask: WRITE_ONCE(vcpu->arch.sdei->masked, false); */
@@ -590,31 +610,34 @@ exit:
 	:: running -> running = (running & CRITICAL -> running & ~CRITICAL : 0)
 	/* arch/arm64/kvm/sdei.c kvm_sdei_private_reset: kvm_sdei_clear_registered(sdei, ~0UL); */
 	:: registered -> clear_registered(ALL)
-	:: true ->
-		any_event(next);
-		if
-		/* arch/arm64/kvm/sdei.c kvm_sdei_event_register: if ((sdei->registered | sdei->running) & BIT(slot)) return SDEI_DENIED; */
-		:: !((registered | running) & next) ->
-			/* arch/arm64/kvm/sdei.c kvm_sdei_event_register: kvm_sdei_set_registered(sdei, slot); */
-			set_registered(next)
-		:: registered & next ->
+	/*
+	 * arch/arm64/kvm/sdei.c kvm_sdei_event_register:
+	 *	if ((sdei->registered | sdei->running) & BIT(slot))
+	 *		return SDEI_DENIED;
+	 * arch/arm64/kvm/sdei.c kvm_sdei_event_register:
+	 *	kvm_sdei_set_registered(sdei, slot);
+	 */
+	:: atomic { (registered | running) != ALL ->
+			any_event(next, ALL & ~(registered | running))
+		}
+		set_registered(next)
+	/* arch/arm64/kvm/sdei.c kvm_sdei_event_unregister: kvm_sdei_clear_registered(sdei, BIT(slot)); */
+	:: atomic { registered -> any_event(next, registered) }
+		clear_registered(next)
+	:: atomic { registered -> any_event(next, registered);
 			if
 			/* arch/arm64/kvm/sdei.c kvm_sdei_event_enable: WRITE_ONCE(sdei->enabled, sdei->enabled | BIT(slot)); */
 			:: enabled_events = enabled_events | next
 			/* arch/arm64/kvm/sdei.c kvm_sdei_event_disable: WRITE_ONCE(sdei->enabled, sdei->enabled & ~BIT(slot)); */
 			:: enabled_events = enabled_events & ~next
-			/* arch/arm64/kvm/sdei.c kvm_sdei_event_unregister: kvm_sdei_clear_registered(sdei, BIT(slot)); */
-			:: clear_registered(next)
 			/*
 			 * arch/arm64/kvm/sdei.c kvm_sdei_event_signal:
 			 *	if (mpidr == kvm_vcpu_get_mpidr_aff(vcpu)) {
 			 *		kvm_sdei_make_pending(vcpu, slot);
 			 */
-			:: pending = pending | next
+			:: make_pending(next)
 			fi
-		:: else
-		fi;
-		next = 0
+		}
 	fi;
 #ifndef NO_DELIVERY_AFTER_CALL
 	/* arch/arm64/kvm/sdei.c kvm_sdei_call: __kvm_sdei_deliver(vcpu); */
@@ -748,7 +771,11 @@ progress_again:
 
 #ifdef COALESCED_SENDER_RETURNS_EARLY
 	if
-	:: atomic { pending & event -> mine[me] = event }
+	:: atomic { pending & event ->
+#if SENDERS > 1
+		mine[me] = event
+#endif
+	   }
 		goto sent
 	:: else
 	fi;
@@ -758,7 +785,9 @@ progress_again:
 		SENDER_MB(me);
 		pending = pending | event;
 		fresh = fresh | (found[me] & event);
+#if SENDERS > 1
 		mine[me] = event;
+#endif
 		found[me] = 0
 	}
 
@@ -806,12 +835,14 @@ progress_again:
 	 * the guest, even if another sender was first.
 	 */
 sent:
+#if SENDERS > 1
 	atomic {
 		assert(!(NEXT_EVENT(mine[me]) && mode == IN_GUEST_MODE &&
 			 !ipi && !(requests & REQ_SDEI)));
-		mine[me] = 0;
-		goto again
+		mine[me] = 0
 	}
+#endif
+	goto again;
 done:
 	skip
 }
@@ -819,8 +850,6 @@ done:
 /* Another vCPU, which turns this one on when it likes */
 proctype psci()
 {
-	bool woken;
-
 end:
 progress:
 	if
