@@ -14,7 +14,7 @@
  * goes on in handlers, and leaving one half way is nothing special. There are
  * many operations in a list; at its end the guest exits.
  *
- * See usage() for the options. A run is determined by its seed.
+ * See print_help() for the options. A run is determined by its seed.
  */
 #include <asm/ptrace.h>
 #include <linux/arm-smccc.h>
@@ -126,8 +126,7 @@ extern char fuzz_load_el0[], fuzz_load_set[];
 extern char fuzz_save_land[], fuzz_save_normal[], fuzz_store_normal[], fuzz_end[];
 extern char fuzz_short_normal[], fuzz_short_normal_told[], fuzz_save_critical[];
 
-asm(
-".altmacro\n"
+asm(".altmacro\n"
 "	.pushsection .text, \"ax\"\n"
 
 /* What lands: x29 becomes its own address, x30 the block */
@@ -413,6 +412,7 @@ asm(
  */
 
 #define MAX_CPUS	8
+/* Operations of a list */
 #define BATCH		2048
 /* Handlers that interrupt the machine at its work, in a list's time */
 #define MAX_SHORTS	(BATCH * 4)
@@ -474,10 +474,11 @@ struct fuzz_cpu {
 	vm_vaddr_t shorts_gva[2];
 	struct plan plan[BATCH];
 	int nr_ops;
+	/* Records that have been compared while the list was running */
+	int nr_seen;
 };
 
 struct fuzz {
-	uint64_t seed;
 	uint64_t random;
 	unsigned int nr_cpus;
 	bool mte;
@@ -534,13 +535,15 @@ static bool chance(struct fuzz *f, unsigned int percent)
 	return below(f, 100) < percent;
 }
 
-#define pick(f, array)		((array)[below(f, ARRAY_SIZE(array))])
+static uint32_t pick_one(struct fuzz *f, const uint32_t *from, unsigned int nr)
+{
+	return from[below(f, nr)];
+}
 
 static void seed_random(struct fuzz *f, uint64_t seed)
 {
 	int i;
 
-	f->seed = seed;
 	f->random = seed * 0x9e3779b97f4a7c15ull + 0x1234567;
 	if (!f->random)
 		f->random = 1;
@@ -806,7 +809,7 @@ static uint64_t random_event(struct fuzz *f)
 
 	if (chance(f, 85))
 		return random_high(f, random_exposed(f));
-	return random_high(f, chance(f, 80) ? pick(f, odd) : rnd(f));
+	return random_high(f, chance(f, 80) ? pick_one(f, odd, ARRAY_SIZE(odd)) : rnd(f));
 }
 
 static uint64_t random_mpidr(struct fuzz *f)
@@ -870,7 +873,7 @@ static void random_entry(struct fuzz *f, struct fuzz_op *op)
 	if (chance(f, 8))
 		op->x[2] |= 1 + below(f, 3);
 	if (chance(f, 8))
-		op->x[4] |= pick(f, bad_flags);
+		op->x[4] |= bad_flags[below(f, ARRAY_SIZE(bad_flags))];
 }
 
 static void random_call(struct fuzz *f, int p, struct fuzz_op *op)
@@ -923,14 +926,18 @@ static void random_call(struct fuzz *f, int p, struct fuzz_op *op)
 			op->x[1] |= 1 + below(f, 3);
 	} else if (UP_TO(640)) {
 		op->x[0] = FN(SDEI_EVENT_CONTEXT);
-		op->x[1] = random_high(f, chance(f, 85) ? below(f, 18) : pick(f, indices));
+		op->x[1] = random_high(f, below(f, 18));
+		if (chance(f, 15))
+			op->x[1] = random_high(f, pick_one(f, indices, ARRAY_SIZE(indices)));
 	} else if (UP_TO(720)) {
 		op->x[0] = FN(SDEI_EVENT_STATUS);
 		op->x[1] = random_event(f);
 	} else if (UP_TO(750)) {
 		op->x[0] = FN(SDEI_EVENT_GET_INFO);
 		op->x[1] = random_event(f);
-		op->x[2] = random_high(f, chance(f, 85) ? below(f, 5) : pick(f, infos));
+		op->x[2] = random_high(f, below(f, 5));
+		if (chance(f, 15))
+			op->x[2] = random_high(f, pick_one(f, infos, ARRAY_SIZE(infos)));
 	} else if (UP_TO(835)) {
 		op->x[0] = FN(SDEI_PE_UNMASK);
 	} else if (UP_TO(850)) {
@@ -941,7 +948,9 @@ static void random_call(struct fuzz *f, int p, struct fuzz_op *op)
 		op->x[2] = below(f, 3);
 	} else if (UP_TO(885)) {
 		op->x[0] = FN(SDEI_INTERRUPT_BIND);
-		op->x[1] = random_high(f, chance(f, 80) ? pick(f, ids) : rnd(f));
+		op->x[1] = random_high(f, pick_one(f, ids, ARRAY_SIZE(ids)));
+		if (chance(f, 20))
+			op->x[1] = rnd(f);
 	} else if (UP_TO(900)) {
 		op->x[0] = FN(SDEI_INTERRUPT_RELEASE);
 		op->x[1] = random_event(f);
@@ -955,7 +964,7 @@ static void random_call(struct fuzz *f, int p, struct fuzz_op *op)
 	} else if (UP_TO(940)) {
 		op->x[0] = FN(SDEI_VERSION);
 	} else if (UP_TO(970)) {
-		op->x[0] = pick(f, others);
+		op->x[0] = pick_one(f, others, ARRAY_SIZE(others));
 	} else if (UP_TO(985)) {
 		op->x[0] = PSCI_0_2_FN_PSCI_VERSION;
 	} else {
@@ -1225,6 +1234,17 @@ static bool check_reg(struct kvm_vcpu *vcpu, uint64_t id, uint64_t want,
 	return false;
 }
 
+/* The operation that the machine has begun last */
+static int current_op(struct fuzz_cpu *c)
+{
+	return (int)((READ_ONCE(c->block->op) - c->ops_gva) / sizeof(*c->ops)) - 1;
+}
+
+static int nr_recs(struct fuzz_cpu *c)
+{
+	return (READ_ONCE(c->block->rec) - c->recs_gva) / sizeof(*c->recs);
+}
+
 /* The pseudo-registers of a stopped vCPU against the model's state */
 static bool check_regs(struct fuzz *f, int p, const struct sdei_model_pe *pe)
 {
@@ -1304,21 +1324,27 @@ static struct waker {
 	.armed = PTHREAD_COND_INITIALIZER,
 };
 
+/* Wait for the vCPU to block in its operation @op: false if it is beyond that. */
+static bool wait_until_blocked(struct fuzz *f, int op)
+{
+	host_wait_for(is_blocking(&f->svm, 0) || current_op(f->cpu[0]) > op);
+	return current_op(f->cpu[0]) == op;
+}
+
 static void wake(struct fuzz *f, struct plan *plan)
 {
-	int i, ret;
+	int i, ret, op = plan - f->cpu[0]->plan;
 
 	for (i = 0; i < plan->nr_wake; i++) {
-		host_wait_for(is_blocking(&f->svm, 0));
+		if (!wait_until_blocked(f, op))
+			return;
 		ret = __sdei_inject(f->svm.vm, f->svm.mpidr[0], plan->wake[i]);
 		/* It is one of the exposed events, registered or not. */
 		if (ret && ret != -ENOTCONN)
 			plan->got = ret;
 	}
-	if (plan->kick) {
-		host_wait_for(is_blocking(&f->svm, 0));
+	if (plan->kick && wait_until_blocked(f, op))
 		pthread_kill(waker.main, SIGUSR1);
-	}
 }
 
 static void *waker_thread(void *arg)
@@ -1412,23 +1438,13 @@ static void vmm_act(struct fuzz *f, int p, struct plan *plan)
  * Running a list
  */
 
-/* The operation that the machine has begun last */
-static int current_op(struct fuzz_cpu *c)
-{
-	return (int)((READ_ONCE(c->block->op) - c->ops_gva) / sizeof(*c->ops)) - 1;
-}
-
-static int nr_recs(struct fuzz_cpu *c)
-{
-	return (READ_ONCE(c->block->rec) - c->recs_gva) / sizeof(*c->recs);
-}
-
 static void rewind_machine(struct fuzz_cpu *c)
 {
 	int prio;
 
 	c->block->op = c->ops_gva;
 	c->block->rec = c->recs_gva;
+	c->nr_seen = 0;
 	for (prio = 0; prio < 2; prio++)
 		c->block->short_rec[prio] = c->shorts_gva[prio];
 }
@@ -1470,6 +1486,39 @@ static void park_if_asked(int p)
 	pthread_mutex_unlock(&parking.lock);
 }
 
+/* What the model wants of record i; record 0 is that of the end before. */
+static struct sdei_model_regs wanted[BATCH + 1];
+
+/*
+ * Is @got the state that the model wants? At a vector, PSTATE is the business
+ * of the CPU, of which some are emulators that lose flags.
+ */
+static bool same_state(const struct sdei_model_regs *want, const struct fuzz_rec *got)
+{
+	if (want->pc == want->vbar_el1 + VECTOR_EL0_SYNC)
+		return !memcmp(want, got, offsetof(struct fuzz_rec, pstate)) &&
+		       !memcmp(&want->elr_el1, &got->elr_el1,
+			       REC_COMPARED - offsetof(struct fuzz_rec, elr_el1));
+
+	return !memcmp(want, got, REC_COMPARED);
+}
+
+/*
+ * Has what is on record so far diverged from the model? Then the VMM had better
+ * not do what makes sense for the model's state.
+ */
+static bool has_diverged(struct fuzz *f)
+{
+	struct fuzz_cpu *c = f->cpu[0];
+	int n = min(nr_recs(c), c->nr_ops);
+
+	for (; c->nr_seen < n; c->nr_seen++) {
+		if (!same_state(&wanted[c->nr_seen], &c->recs[c->nr_seen]) && c->nr_seen)
+			return true;
+	}
+	return false;
+}
+
 /* Until the end of the list; a message if that is not reached. */
 static const char *run_list(struct fuzz *f, int p)
 {
@@ -1502,7 +1551,7 @@ static const char *run_list(struct fuzz *f, int p)
 				 op, c->nr_ops);
 			return why;
 		}
-		if (c->plan[op].action == VMM_END)
+		if (c->plan[op].action == VMM_END || (!f->concurrent && has_diverged(f)))
 			return NULL;
 		vmm_act(f, p, &c->plan[op]);
 	}
@@ -1612,20 +1661,6 @@ static const char *reg_name(int i)
 	return name;
 }
 
-/*
- * Is @got the state that the model wants? At a vector, PSTATE is the business
- * of the CPU, of which some are emulators that lose flags.
- */
-static bool same_state(const struct sdei_model_regs *want, const struct fuzz_rec *got)
-{
-	if (want->pc == want->vbar_el1 + VECTOR_EL0_SYNC)
-		return !memcmp(want, got, offsetof(struct fuzz_rec, pstate)) &&
-		       !memcmp(&want->elr_el1, &got->elr_el1,
-			       REC_COMPARED - offsetof(struct fuzz_rec, elr_el1));
-
-	return !memcmp(want, got, REC_COMPARED);
-}
-
 static void print_diff(const void *want, const void *got)
 {
 	const uint64_t *w = want, *g = got;
@@ -1655,9 +1690,6 @@ static struct {
 	struct sdei_model_regs want;
 } history[HISTORY];
 static int nr_history;
-
-/* What the model wants of record i; record 0 is that of the end before. */
-static struct sdei_model_regs wanted[BATCH + 1];
 
 static void keep_history(struct fuzz_cpu *c)
 {
@@ -1757,6 +1789,9 @@ static void print_step(uint64_t nr, const struct fuzz_op *op, const struct plan 
 	printf(" -> %s, x0 0x%lx\n", point_name(want->pc), want->x[0]);
 }
 
+/* Operations of the lists before this one */
+static uint64_t single_done;
+
 /* Where the first record is that differs, or -1 */
 static int single_check(struct fuzz *f, uint64_t before, bool first, bool tell)
 {
@@ -1808,13 +1843,14 @@ static uint64_t single_run(uint64_t seed, uint64_t nr, bool mte, bool tell)
 	int i;
 
 	TEST_ASSERT(f, "calloc() failed");
-	seed_random(f, seed);
+	seed_random(f, 16 * seed + mte);
 	/* The second one is off: a target for signals and injections */
 	fuzz_create(f, 2, mte);
 	f->model.pe[0].on = true;
 	f->model.pe[0].regs.sctlr_el1 = f->sctlr;
 	f->model.pe[0].regs.vbar_el1 = (uint64_t)fuzz_banks;
 	nr_history = 0;
+	single_done = 0;
 
 	while (!diverged && done < nr) {
 		/* All of a run's lists but the last are alike, however long it is. */
@@ -1822,6 +1858,7 @@ static uint64_t single_run(uint64_t seed, uint64_t nr, bool mte, bool tell)
 		if (nr - done < BATCH - 1)
 			single_cut(f, nr - done);
 		rewind_machine(f->cpu[0]);
+		single_done = done;
 		why = run_list(f, 0);
 		waker_finish();
 		i = single_check(f, done, first, tell);
@@ -2105,12 +2142,13 @@ static bool check_entry(struct fuzz *f, int p, int event, uint64_t since, uint64
 	if (event < 0)
 		return wrong(p, "the handler of an event that does not exist");
 	if (!sdei_model_can_take(&f->model, p, event))
-		return wrong(p, "event 0x%x is delivered to a vCPU that can't take it: %s, %s, %d handlers run",
+		return wrong(p, "event 0x%x can't be taken and is: %s, %s, %d handlers",
 			     ev[event].number, sdei_model_state_name(ev[event].state),
 			     f->model.pe[p].masked ? "masked" : "not masked",
 			     f->model.pe[p].depth);
 	if (!may_be_pending(f, p, event, until))
-		return wrong(p, "event 0x%x is delivered, and nobody has sent it", ev[event].number);
+		return wrong(p, "event 0x%x is delivered, and nobody has sent it",
+			     ev[event].number);
 	e = overtaken(f, p, event, since);
 	if (e >= 0)
 		return wrong(p, "event 0x%x is delivered before event 0x%x", ev[event].number,
@@ -2136,10 +2174,9 @@ static bool check_short(struct fuzz *f, int p, struct short_event *s)
 		want %= BANK_SIZE;
 		entry %= BANK_SIZE;
 	}
-	if (s->rec->x[0] != ev->number || s->rec->x[1] != ev->arg || entry != want ||
-	    s->critical != (ev->priority == SDEI_MODEL_CRITICAL))
-		return wrong(p, "event 0x%lx, argument 0x%lx, at 0x%lx; wanted: event 0x%x, argument 0x%lx, at 0x%lx",
-			     s->rec->x[0], s->rec->x[1], entry, ev->number, ev->arg, want);
+	if (s->rec->x[0] != ev->number || s->rec->x[1] != ev->arg || entry != want)
+		return wrong(p, "handler at 0x%lx, x0 0x%lx, x1 0x%lx: want 0x%lx, 0x%x, 0x%lx",
+			     entry, s->rec->x[0], s->rec->x[1], want, ev->number, ev->arg);
 
 	ev->pending = false;
 	cleared(p, event, s->since, s->rec->time);
@@ -2267,7 +2304,9 @@ static bool runs_after(struct fuzz_cpu *c, struct short_event *s, struct short_e
 	if (in_stub(pc, false) || within(pc, fuzz_save_land, fuzz_save_normal) ||
 	    within(pc, fuzz_store_normal, fuzz_short_normal))
 		return true;
-	if (!s->critical || (!in_stub(pc, true) && !within(pc, fuzz_save_normal, fuzz_save_critical)))
+	if (!s->critical)
+		return false;
+	if (!in_stub(pc, true) && !within(pc, fuzz_save_normal, fuzz_save_critical))
 		return false;
 
 	/* In a normal handler: a short one, or one that is going to be recorded */
@@ -2346,8 +2385,7 @@ static void print_around(struct fuzz *f, int p, int rec)
 	struct fuzz_cpu *c = f->cpu[p];
 	int i;
 
-	ksft_print_msg("The operations of vCPU %d up to operation %d of this list, and their records:\n",
-		       p, rec - 1);
+	ksft_print_msg("vCPU %d up to operation %d of this list, and its records:\n", p, rec - 1);
 	for (i = max(1, rec - HISTORY); i <= rec && i < nr_recs(c); i++) {
 		printf("#   [%lu, %lu] ", c->ops[i - 1].start, c->recs[i].time);
 		print_op(&c->ops[i - 1], &c->plan[i - 1]);
@@ -2521,6 +2559,22 @@ static void add_power_call(struct fuzz *f, int p)
 	op->x[3] = sdei_cpu_on_context_pa[q];
 }
 
+/* Register and enable what is not, and unmask: a vCPU that takes events */
+static void add_setup(struct fuzz *f, int p)
+{
+	struct fuzz_cpu *c = f->cpu[p];
+	uint32_t number;
+	int e;
+
+	for (e = 0; e < f->model.nr_events; e++) {
+		number = f->model.pe[p].event[e].number;
+		add_call(f, p, FN(SDEI_EVENT_REGISTER), number);
+		random_entry(f, &c->ops[c->nr_ops - 1]);
+		add_call(f, p, FN(SDEI_EVENT_ENABLE), number);
+	}
+	add_call(f, p, FN(SDEI_PE_UNMASK), 0);
+}
+
 /* Everything that is pending is to be delivered, every handler to complete. */
 static void add_drain(struct fuzz *f, int p)
 {
@@ -2560,6 +2614,8 @@ static void multi_list(struct fuzz *f, int p, int nr, bool first)
 			add_power_call(f, p);
 		} else if (n < 130) {
 			add_call(f, p, FN(SDEI_EVENT_COMPLETE), 0);
+		} else if (n < 135) {
+			add_setup(f, p);
 		} else {
 			add_op(f, p, chance(f, 50) ? OP_HVC : OP_SMC, VMM_NOTHING);
 		}
@@ -2726,7 +2782,7 @@ static bool check_quiet(struct fuzz *f)
 			continue;
 		for (e = 0; e < f->model.nr_events; e++) {
 			if (is_owed_event(f, p, e))
-				good = wrong(p, "event 0x%x is pending, can be taken, and does not wake it up",
+				good = wrong(p, "event 0x%x, pending, does not wake it up",
 					     f->model.pe[p].event[e].number);
 		}
 		vcpu_mp_state_get(f->svm.vcpu[p], &mp_state);
@@ -2795,7 +2851,7 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 	int len;
 
 	TEST_ASSERT(f, "calloc() failed");
-	seed_random(f, seed);
+	seed_random(f, 16 * seed + nr_cpus);
 	fuzz_create(f, nr_cpus, false);
 	f->concurrent = true;
 	memset(multi.target, 0, sizeof(multi.target));
@@ -2805,7 +2861,10 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 	multi.f = f;
 	multi.batch = 0;
 	multi.stop = false;
-	multi.shorts = multi.from_others = multi.quiet = multi.power_cycles = 0;
+	multi.shorts = 0;
+	multi.from_others = 0;
+	multi.quiet = 0;
+	multi.power_cycles = 0;
 	for (p = 0; p < nr_cpus; p++) {
 		f->model.pe[p].on = true;
 		f->model.pe[p].regs.sctlr_el1 = f->sctlr;
@@ -2815,7 +2874,7 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 	}
 
 	while (good && nr_checked - checked < nr) {
-		len = min((uint64_t)BATCH - 64, (nr - (nr_checked - checked)) / nr_cpus + 1);
+		len = min((uint64_t)BATCH - 128, (nr - (nr_checked - checked)) / nr_cpus + 1);
 		for (p = 0; p < nr_cpus; p++) {
 			multi_list(f, p, len, first);
 			rewind_machine(f->cpu[p]);
@@ -2849,9 +2908,10 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 			free(t->change);
 		}
 	}
-	ksft_print_msg("%lu handlers and %lu short ones, %lu signals from other vCPUs, %lu new VMs, %lu times off and on, %lu times quiet\n",
-		       f->handlers, multi.shorts, multi.from_others, f->migrations,
-		       multi.power_cycles, multi.quiet);
+	ksft_print_msg("%lu handlers, %lu short ones, %lu signals from other vCPUs\n",
+		       f->handlers, multi.shorts, multi.from_others);
+	ksft_print_msg("%lu new VMs, %lu times off and on, %lu times all asleep\n",
+		       f->migrations, multi.power_cycles, multi.quiet);
 	fuzz_destroy(f);
 	free(f);
 	return good;
@@ -2860,6 +2920,8 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 /*
  * The tests
  */
+
+static uint64_t option_seed = 1;
 
 /* What gets stuck is a failure, too: nobody's clock has moved for long. */
 static void watchdog(int sig)
@@ -2871,14 +2933,15 @@ static void watchdog(int sig)
 	strikes = watched && now == last ? strikes + 1 : 0;
 	last = now;
 	if (strikes == 12) {
-		print_progress(watched);
-		ksft_print_msg("SEED=%lu: nothing moves any more\n", watched->seed);
+		if (watched->concurrent)
+			print_progress(watched);
+		else
+			single_check(watched, single_done, !single_done, true);
+		ksft_print_msg("SEED=%lu: nothing moves any more\n", option_seed);
 		ksft_exit_fail();
 	}
 	alarm(10);
 }
-
-static uint64_t option_seed = 1;
 
 static void test_single(bool mte, uint64_t nr)
 {
@@ -2896,7 +2959,7 @@ static void test_single(bool mte, uint64_t nr)
 			       option_seed, prefix, vm);
 		if (single_run(option_seed, prefix, mte, false) == prefix &&
 		    !single_run(option_seed, prefix - 1, mte, false))
-			ksft_print_msg("Once more: %lu do, and %lu do not. Replay: sdei_fuzz -m %s -s %lu -n %lu\n",
+			ksft_print_msg("%lu do so again, and %lu do not: -m %s -s %lu -n %lu\n",
 				       prefix, prefix - 1, mte ? "mte" : "single", option_seed,
 				       prefix);
 		else
@@ -2910,12 +2973,12 @@ static void test_multi(unsigned int nr_cpus, uint64_t nr)
 	bool good = multi_run(option_seed, nr, nr_cpus);
 
 	if (!good)
-		ksft_print_msg("SEED=%lu. To try the same lists again: sdei_fuzz -m multi -c %u -s %lu -n %lu\n",
+		ksft_print_msg("SEED=%lu; the same lists: -m multi -c %u -s %lu -n %lu\n",
 			       option_seed, nr_cpus, option_seed, nr);
 	ksft_test_result(good, "%u vCPUs do what the model allows, and lose no event\n", nr_cpus);
 }
 
-static void usage(const char *name)
+static void print_help(const char *name)
 {
 	printf("usage: %s [-s SEED] [-n OPERATIONS] [-m all|single|mte|multi] [-c VCPUS]\n"
 	       "  -s  what the run is made from; default: $SEED, or 1\n"
@@ -2955,15 +3018,15 @@ int main(int argc, char **argv)
 		case 'c':
 			nr_cpus = strtoul(optarg, NULL, 0);
 			if (nr_cpus < 2 || nr_cpus > MAX_CPUS)
-				usage(argv[0]);
+				print_help(argv[0]);
 			break;
 		default:
-			usage(argv[0]);
+			print_help(argv[0]);
 		}
 	}
 	all = !strcmp(mode, "all");
 	if (!all && strcmp(mode, "single") && strcmp(mode, "mte") && strcmp(mode, "multi"))
-		usage(argv[0]);
+		print_help(argv[0]);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
