@@ -22,7 +22,7 @@ export BASE
 MAKEOVERRIDES =
 unexport T M
 
-.PHONY: help setup kernel test test-debug test-kcsan coverage soak bench shell demo series series-check qemu-series qemu-series-check \
+.PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench shell demo series series-check qemu-series qemu-series-check \
 	docs-check clean distclean
 
 help:
@@ -36,6 +36,9 @@ help:
 	@echo 'make coverage      what the tests execute of the dispatcher, with a report in HTML'
 	@echo 'make soak          the fuzzers, each time from a new seed (MINUTES=n, OPS=n: for how long;'
 	@echo '                   SEED=n: the first one; CONFIG=debug: on that kernel)'
+	@echo 'make mutants       see that small wrong versions of the dispatcher are noticed'
+	@echo '                   (MUTANT=name: only that one of harness/mutants.list)'
+	@echo 'make model         search a model of sending and waking up for lost events'
 	@echo 'make bench         what SDEI costs, in instructions, and what moved since the reference'
 	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it)'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
@@ -63,6 +66,12 @@ test-debug test-kcsan: setup
 
 coverage: setup
 	@harness/coverage
+
+mutants: setup
+	@harness/mutants $(MUTANT)
+
+model: setup
+	@harness/model
 
 soak: setup
 	@harness/soak $(if $(MINUTES),-m $(MINUTES)) $(if $(OPS),-o $(OPS)) \
