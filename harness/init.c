@@ -40,6 +40,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
@@ -210,6 +211,22 @@ static void check_mode(const char *want)
 	report("mode %s bad: the host's log says %s", want, seen);
 	fprintf(stderr, "init: KVM mode %s wanted, %s seen\n", want, seen);
 	power_off();
+}
+
+/*
+ * Keep a VM, which does nothing. The kernel patches its own scheduler whenever
+ * there is a first VM or none any more (preempt_notifier_key). QEMU before 8.1
+ * has a race there: a CPU that translates the patched code at that moment may
+ * keep the old one, and then runs a vCPU that is not loaded, which ends in an
+ * endless loop at EL2.
+ */
+static void keep_a_vm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	/* Tests say so themselves where there is no KVM. */
+	if (kvm >= 0 && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+		give_up("KVM_CREATE_VM");
 }
 
 static double now(void)
@@ -408,6 +425,8 @@ int main(void)
 		give_up("/t");
 	sethostname("host", 4);
 	verdict = open_port("verdict");
+
+	keep_a_vm();
 
 	job = fopen("/job", "re");
 	if (!job)
