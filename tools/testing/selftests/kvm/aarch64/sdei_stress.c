@@ -175,7 +175,7 @@ static void guest_send_request(uint32_t me)
 
 	if (!guest_gather) {
 		/* Another one at random */
-		guest_random[me] = guest_random[me] * 6364136223846793005ull + 1442695040888963407ull;
+		guest_random[me] = guest_random[me] * 6364136223846793005ull + 1;
 		to = (guest_random[me] >> 33) % (guest_nr_vcpus - 1);
 		to += to >= me;
 	}
@@ -281,7 +281,7 @@ static void tell_vcpu(struct stress *s, unsigned int id)
 {
 	struct kvm_vcpu *vcpu = s->svm.vcpu[id];
 
-	ksft_print_msg("vCPU %u: pc 0x%lx, events masked %lu, state of the signal 0x%lx, running %d\n",
+	ksft_print_msg("vCPU %u: pc 0x%lx, masked %lu, STATE of the signal 0x%lx, running %d\n",
 		       id, sdei_get_reg(vcpu, ARM64_CORE_REG(regs.pc)),
 		       sdei_get_reg(vcpu, SDEI_REG_PE),
 		       sdei_get_reg(vcpu, SDEI_REG_EVENT(SLOT_SOFT, SDEI_F_STATE)),
@@ -347,7 +347,7 @@ static void tell_all(struct stress *s)
 	for (from = 0; from < NR_SENDERS; from++) {
 		for (to = 0; to < s->svm.nr_vcpus; to++) {
 			if (request[from][to] != ack[from][to])
-				ksft_print_msg("Sender %u (%s) waits for vCPU %u: sent %lu, got %lu\n",
+				ksft_print_msg("%u (%s) waits for vCPU %u: sent %lu, got %lu\n",
 					       from, from < FROM_VMM ? "a vCPU" : "the VMM",
 					       to, request[from][to], ack[from][to]);
 		}
@@ -648,9 +648,9 @@ static void guest_running(void)
 
 #define wait_until_running(turns, wait_for)				\
 do {									\
-	uint64_t __turns = READ_ONCE(*(turns));				\
+	uint64_t *__turns = (turns), __before = READ_ONCE(*__turns);	\
 									\
-	wait_for(READ_ONCE(*(turns)) > __turns + 1);			\
+	wait_for(READ_ONCE(*__turns) > __before + 1);			\
 } while (0)
 
 #define guest_wait_for(cond)						\
@@ -689,7 +689,7 @@ static uint64_t nr_rescheduling_ipis(int cpu)
 	TEST_ASSERT(fgets(line, sizeof(line), f), "/proc/interrupts is empty");
 	column = -1;
 	i = 0;
-	for (p = strtok_r(line, " \n", &save); p; p = strtok_r(NULL, " \n", &save), i++) {
+	for (p = strtok_r(line, "\n ", &save); p; p = strtok_r(NULL, "\n ", &save), i++) {
 		if (!strncmp(p, "CPU", 3) && atoi(p + 3) == cpu)
 			column = i;
 	}
