@@ -32,8 +32,9 @@ static uint64_t nr_signals = 100000;
 /* Seconds without any progress until the watchdog gives up */
 #define STUCK_SECONDS	60
 
-/* And until the harness does, to which time it is the watchdog's turn anyway */
-#define TEST_SECONDS	3600
+/* Not until the harness does: it is the watchdog's turn. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	3600
 
 FIXTURE(sdei_stress) {
 };
@@ -467,7 +468,7 @@ static uint64_t share(unsigned int percent)
 	return DIV_ROUND_UP(nr_signals * percent, 4 * 100);
 }
 
-TEST_F_TIMEOUT(sdei_stress, signals_round_a_ring_of_sleepers_wake_each_in_turn, TEST_SECONDS)
+TEST_F(sdei_stress, signals_round_a_ring_of_sleepers_wake_each_in_turn)
 {
 	uint64_t nr = share(40);
 	struct stress s;
@@ -500,8 +501,7 @@ static void stress_start_pairs(struct stress *s)
 		sdei_inject(&s->svm, i, EV_SOFT);
 }
 
-TEST_F_TIMEOUT(sdei_stress, signals_between_random_pairs_of_sleepers_are_all_acknowledged,
-	       TEST_SECONDS)
+TEST_F(sdei_stress, signals_between_random_pairs_of_sleepers_are_all_acknowledged)
 {
 	uint64_t nr = DIV_ROUND_UP(share(30), variant->nr_vcpus);
 	struct stress s;
@@ -517,7 +517,7 @@ TEST_F_TIMEOUT(sdei_stress, signals_between_random_pairs_of_sleepers_are_all_ack
 	stress_free(&s, stress_acked(&s));
 }
 
-TEST_F_TIMEOUT(sdei_stress, signals_of_all_to_one_sleeper_are_all_acknowledged, TEST_SECONDS)
+TEST_F(sdei_stress, signals_of_all_to_one_sleeper_are_all_acknowledged)
 {
 	uint64_t nr = DIV_ROUND_UP(share(15), variant->nr_vcpus - 1);
 	struct stress s;
@@ -564,8 +564,7 @@ static void *vmm_sender_thread(void *data)
 }
 
 /* 5 % from each thread of the VMM, and 5 % from the vCPUs */
-TEST_F_TIMEOUT(sdei_stress, signals_and_injections_to_the_same_sleepers_are_all_acknowledged,
-	       TEST_SECONDS)
+TEST_F(sdei_stress, signals_and_injections_to_the_same_sleepers_are_all_acknowledged)
 {
 	uint64_t nr = DIV_ROUND_UP(share(5), variant->nr_vcpus);
 	struct vmm_sender senders[2];
@@ -777,7 +776,7 @@ static void host_kicks(enum sdei_conduit conduit, int cpus[2], bool from_vcpu)
 	TEST_ASSERT(nr >= NR_KICKS / 2, "%d events, but only %lu IPIs", NR_KICKS, nr);
 }
 
-TEST_F_TIMEOUT(sdei_kick, running_vcpu_is_kicked_by_a_signal, TEST_SECONDS)
+TEST_F(sdei_kick, running_vcpu_is_kicked_by_a_signal)
 {
 	int cpus[2];
 
@@ -786,7 +785,7 @@ TEST_F_TIMEOUT(sdei_kick, running_vcpu_is_kicked_by_a_signal, TEST_SECONDS)
 	host_kicks(variant->conduit, cpus, true);
 }
 
-TEST_F_TIMEOUT(sdei_kick, running_vcpu_is_kicked_by_an_injection, TEST_SECONDS)
+TEST_F(sdei_kick, running_vcpu_is_kicked_by_an_injection)
 {
 	int cpus[2];
 

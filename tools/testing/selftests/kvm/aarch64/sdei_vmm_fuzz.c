@@ -848,7 +848,7 @@ static void assert_same(const struct snapshot *want, struct snapshot *now, uint6
 		for (f = 0; f < SDEI_NR_CTX_REGS; f++) {
 			if (want->ctx[i][f] == now->ctx[i][f])
 				continue;
-			fail("Writing 0x%lx to register 0x%lx (%s): context %d.%d: 0x%lx, not 0x%lx",
+			fail("Writing 0x%lx to register 0x%lx (%s): context %d.%d 0x%lx, not 0x%lx",
 			     val, id, strerror(-ret), i, f, now->ctx[i][f], want->ctx[i][f]);
 		}
 	}
