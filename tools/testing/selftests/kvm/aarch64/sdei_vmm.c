@@ -836,16 +836,20 @@ TEST_F(sdei_uapi, bad_addresses_are_efault)
 
 static void assert_reset_regs(struct kvm_vcpu *vcpu)
 {
-	int slot, prio;
+	int slot, prio, i;
 
 	TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_PE), SDEI_PE_MASKED);
 	for (slot = 0; slot < NR_SLOTS; slot++) {
 		TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_EVENT(slot, SDEI_F_INFO)),
 			       slot_info(slot));
 		TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_EVENT(slot, SDEI_F_STATE)), 0);
+		TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_EVENT(slot, SDEI_F_ENTRY)), 0);
+		TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_EVENT(slot, SDEI_F_ARG)), 0);
 	}
-	for (prio = NORMAL; prio <= CRITICAL; prio++)
-		TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_CTX(prio, SDEI_CTX_RUNNING)), 0);
+	for (prio = NORMAL; prio <= CRITICAL; prio++) {
+		for (i = 0; i < SDEI_NR_CTX_REGS; i++)
+			TEST_ASSERT_EQ(sdei_get_reg(vcpu, SDEI_REG_CTX(prio, i)), 0);
+	}
 }
 
 static void puppet_register_all(struct puppet *p)
