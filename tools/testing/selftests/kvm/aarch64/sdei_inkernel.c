@@ -27,7 +27,7 @@
 #define MODULE		"kvm_sdei_test"
 
 /* How often a race is run */
-#define NR_ROUNDS	1000
+#define NR_ROUNDS	2000
 
 /* Slow kernels on busy machines are no failure: somebody else has the time-out. */
 #undef TEST_TIMEOUT_DEFAULT

@@ -44,7 +44,7 @@
 #define EVENT(i)	(0x40000000u + (i) * 0x30001)
 #define MAX_EXPOSED	15
 
-static long nr_operations = 10000;
+static long nr_operations = 25000;
 static uint64_t seed = 1;
 
 static atomic_long nr_done, nr_refused;
