@@ -48,6 +48,7 @@ static long nr_operations = 25000;
 static uint64_t seed = 1;
 
 static atomic_long nr_done, nr_refused;
+static atomic_int nr_fuzzers_left = NR_FUZZERS;
 static atomic_bool stop;
 static bool host_has_aarch32;
 static int kvm_fd, null_fd;
@@ -1334,6 +1335,7 @@ static void *fuzzer_thread(void *data)
 		if (one_in(atomic_load(&vm->closing) ? 16 : 600))
 			vm_replace(vm);
 	}
+	atomic_fetch_sub(&nr_fuzzers_left, 1);
 	return NULL;
 }
 
@@ -1495,8 +1497,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < NR_FUZZERS; i++)
 		pthread_create(&fuzzers[i], NULL, fuzzer_thread, (void *)(long)i);
 
-	/* Nobody else may be there to end the sleep of a vCPU that all wait for. */
-	while (!atomic_load(&stop)) {
+	/* Nobody else may be there to end the sleep of a vCPU that they wait for. */
+	while (atomic_load(&nr_fuzzers_left)) {
 		for (i = 0; i < NR_VMS; i++) {
 			for (j = 0; j < NR_VCPUS; j++)
 				pthread_kill(vms[i].vcpu[j].runner, SIGUSR1);
