@@ -296,7 +296,7 @@ static void *stress_vcpu_thread(void *data)
 	struct ucall uc;
 
 	for (;;) {
-		if (_vcpu_run(vcpu)) {
+		if (__vcpu_run(vcpu)) {
 			TEST_ASSERT(errno == EINTR && READ_ONCE(sv->s->stuck),
 				    "KVM_RUN of vCPU %u: %s", sv->id, strerror(errno));
 			tell_vcpu(sv->s, sv->id);
