@@ -791,7 +791,8 @@ progress_again:
 		found[me] = 0
 	}
 
-#if !defined(NO_REQUEST) && !defined(REQUEST_BEFORE_PENDING)
+#ifndef REQUEST_BEFORE_PENDING
+#ifndef NO_REQUEST
 	/*
 	 * arch/arm64/kvm/sdei.c kvm_sdei_send: kvm_make_request(KVM_REQ_SDEI, vcpu);
 	 * include/linux/kvm_host.h __kvm_make_request: smp_wmb();
@@ -799,6 +800,7 @@ progress_again:
 	 *	set_bit(req & KVM_REQUEST_MASK, (void *)&vcpu->requests);
 	 */
 	sb_requests_set[me] = true;
+#endif
 #endif
 
 #ifndef NO_KICK
