@@ -16,7 +16,8 @@
  *    a label that starts with "progress".
  *  - When a sender is done, the vCPU does not execute the guest without
  *    knowing. See sender().
- *  - What has ended WFI is taken before the guest goes on behind it.
+ *  - What has ended WFI, and what is injected "now", is taken before the guest
+ *    executes another instruction.
  *  - A handler is entered for what its registration allows only: see deliver().
  *  - Nobody waits where waiting is not meant: spin's "invalid end states".
  *
@@ -32,7 +33,9 @@
  * threads, each of which sends and cancels any event, as often as it likes, and
  * stops whenever it likes; another vCPU that turns this one on. What the guest
  * does between two exits is arbitrary. Two events stand for all: a normal one
- * and a critical one. No timer tick and no other interrupt helps out.
+ * and a critical one. No timer tick and no other interrupt helps out. Left out
+ * is KVM_MP_STATE_SUSPENDED, in which the VMM has the last word (CPU_SUSPEND is
+ * not that, but WFI).
  *
  * Memory: spin's is sequentially consistent, arm64's is not. Where a store can
  * be overtaken by a later load of the same CPU, and someone looks, it goes into
@@ -143,10 +146,14 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
  */
 #define HAS_DELIVERABLE	(NEXT_EVENT(pending) != 0)
 
+/* Not pending, and would be taken at once if it were */
+#define TAKEN_NOW(event) \
+	(!(pending & (event)) && NEXT_EVENT(pending | (event)) == (event))
+
 /*
  * Only for the assertions: events that have been pending since before the
- * REGISTER that is under way, and events that a sender made pending after it
- * had found the registration that is in force now.
+ * REGISTER that is under way; events that have been made pending for the
+ * registration that is in force now; which one a sender has found registered.
  */
 byte stale, fresh;
 byte found[SENDERS];
@@ -156,7 +163,10 @@ byte found[SENDERS];
 byte mine[SENDERS];
 #endif
 
-/* WFI has ended because of an event, which has not been taken yet. */
+/*
+ * The guest is not to go on before an event is taken: one that has ended WFI,
+ * or one that has been injected "now".
+ */
 bool due;
 
 inline make_pending(event)
@@ -610,6 +620,36 @@ exit:
 	:: running -> running = (running & CRITICAL -> running & ~CRITICAL : 0)
 	/* arch/arm64/kvm/sdei.c kvm_sdei_private_reset: kvm_sdei_clear_registered(sdei, ~0UL); */
 	:: registered -> clear_registered(ALL)
+	/*
+	 * KVM itself has an event for the guest.
+	 *
+	 * arch/arm64/kvm/sdei.c kvm_sdei_inject_event_now:
+	 *	if ((pending & BIT(slot)) ||
+	 *	    kvm_sdei_next_event(vcpu, pending | BIT(slot)) != slot)
+	 *		return -EBUSY;
+	 */
+#if EVENTS == 2
+	:: TAKEN_NOW(CRITICAL) -> next = CRITICAL;
+		goto now
+#endif
+	:: TAKEN_NOW(NORMAL) -> next = NORMAL;
+now:		atomic {
+			/*
+			 * arch/arm64/kvm/sdei.c kvm_sdei_inject_event_now:
+			 *	kvm_sdei_make_pending(vcpu, slot);
+			 */
+			make_pending(next);
+			due = true;
+			next = 0
+		}
+#ifndef NO_REQUEST_AFTER_NOW
+		/*
+		 * arch/arm64/kvm/sdei.c kvm_sdei_inject_event_now:
+		 *	kvm_make_request(KVM_REQ_SDEI, vcpu);
+		 */
+		make_own_request(REQ_SDEI);
+#endif
+		goto loop
 	/*
 	 * arch/arm64/kvm/sdei.c kvm_sdei_event_register:
 	 *	if ((sdei->registered | sdei->running) & BIT(slot))
