@@ -37,8 +37,16 @@ enum sdei_model_priority {
 
 /**
  * struct sdei_model_regs - what a PE shows of itself at an instruction
- *
- * PSTATE is in the format of SPSR_ELx.
+ * @x:		x0 to x30
+ * @sp_el0:	stack pointer of EL0
+ * @sp_el1:	stack pointer of EL1
+ * @pc:		address of the instruction
+ * @pstate:	in the format of SPSR_ELx
+ * @elr_el1:	system register
+ * @spsr_el1:	system register
+ * @esr_el1:	system register
+ * @sctlr_el1:	system register, the client's: no call changes it
+ * @vbar_el1:	the same
  */
 struct sdei_model_regs {
 	uint64_t x[31];
@@ -49,7 +57,6 @@ struct sdei_model_regs {
 	uint64_t elr_el1;
 	uint64_t spsr_el1;
 	uint64_t esr_el1;
-	/* These are the client's; no call changes them. */
 	uint64_t sctlr_el1;
 	uint64_t vbar_el1;
 };
