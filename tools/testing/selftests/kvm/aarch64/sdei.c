@@ -36,28 +36,7 @@
 
 #define GARBAGE		0xdeadbeef00000000ull
 
-FIXTURE(sdei) {
-};
-
-FIXTURE_VARIANT(sdei) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei)
-{
-}
-
-FIXTURE_TEARDOWN(sdei)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei)
 
 static const uint64_t all_events[] = {
 	EV_SOFT, EV_NORMAL, EV_CRITICAL, EV_NORMAL_2, EV_CRITICAL_2,

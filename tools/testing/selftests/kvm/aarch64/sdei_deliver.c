@@ -44,28 +44,7 @@
 
 #define ARG		0x123456789abcdef0ull
 
-FIXTURE(sdei_deliver) {
-};
-
-FIXTURE_VARIANT(sdei_deliver) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_deliver, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_deliver, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_deliver)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_deliver)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_deliver)
 
 /*
  * Registers, shown by a puppet

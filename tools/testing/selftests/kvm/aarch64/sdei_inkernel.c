@@ -51,28 +51,7 @@ static bool is_critical(int slot)
 	return slot == SLOT_CRITICAL || slot == SLOT_CRITICAL_2;
 }
 
-FIXTURE(sdei_inkernel) {
-};
-
-FIXTURE_VARIANT(sdei_inkernel) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_inkernel, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_inkernel, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_inkernel)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_inkernel)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_inkernel)
 
 /*
  * The module

@@ -37,28 +37,7 @@
 #define NR_ROUNDS	1000
 #define NR_SPIN_ROUNDS	50
 
-FIXTURE(sdei_smp) {
-};
-
-FIXTURE_VARIANT(sdei_smp) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_smp, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_smp, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_smp)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_smp)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_smp)
 
 static const uint64_t all_events[] = {
 	EV_SOFT, EV_NORMAL, EV_CRITICAL, EV_NORMAL_2, EV_CRITICAL_2,

@@ -599,28 +599,7 @@ TEST_F(sdei_stress, signals_and_injections_to_the_same_sleepers_are_all_acknowle
 
 #define NR_KICKS	100
 
-FIXTURE(sdei_kick) {
-};
-
-FIXTURE_VARIANT(sdei_kick) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_kick, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_kick, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_kick)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_kick)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_kick)
 
 /* Turns of its loop: while they grow, it is in no handler. */
 static uint64_t guest_turns;

@@ -16,28 +16,7 @@
 
 #define TRACEFS		"/sys/kernel/tracing/"
 
-FIXTURE(sdei_trace) {
-};
-
-FIXTURE_VARIANT(sdei_trace) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_trace, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_trace, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_trace)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_trace)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_trace)
 
 static void tracefs_write(const char *name, const char *value)
 {

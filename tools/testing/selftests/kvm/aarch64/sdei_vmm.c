@@ -57,28 +57,7 @@ FIXTURE_TEARDOWN(sdei_uapi)
 {
 }
 
-FIXTURE(sdei_vmm) {
-};
-
-FIXTURE_VARIANT(sdei_vmm) {
-	enum sdei_conduit conduit;
-};
-
-FIXTURE_VARIANT_ADD(sdei_vmm, hvc) {
-	.conduit = SDEI_HVC,
-};
-
-FIXTURE_VARIANT_ADD(sdei_vmm, smc) {
-	.conduit = SDEI_SMC,
-};
-
-FIXTURE_SETUP(sdei_vmm)
-{
-}
-
-FIXTURE_TEARDOWN(sdei_vmm)
-{
-}
+SDEI_CONDUIT_FIXTURE(sdei_vmm)
 
 /* Here, all calls return 0 or a negative error number. */
 #define ASSERT_ERR(want, call)						\

@@ -372,6 +372,21 @@ static inline uint64_t puppet_conduit(struct puppet *p)
 	return puppet_text(p, p->conduit == SDEI_HVC ? PUPPET_HVC : PUPPET_SMC);
 }
 
+/* A suite in kselftest_harness.h's frame: each of its tests by HVC and by SMC */
+#define SDEI_CONDUIT_FIXTURE(suite)					\
+	FIXTURE(suite) { };						\
+	FIXTURE_VARIANT(suite) {					\
+		enum sdei_conduit conduit;				\
+	};								\
+	FIXTURE_VARIANT_ADD(suite, hvc) {				\
+		.conduit = SDEI_HVC,					\
+	};								\
+	FIXTURE_VARIANT_ADD(suite, smc) {				\
+		.conduit = SDEI_SMC,					\
+	};								\
+	FIXTURE_SETUP(suite) { }					\
+	FIXTURE_TEARDOWN(suite) { }
+
 /*
  * A test of a suite in kselftest_harness.h's frame, whose variants have a
  * conduit, that consists of guest code for one vCPU.
