@@ -119,6 +119,7 @@ int kvm_sdei_vcpu_create(struct kvm_vcpu *vcpu)
 		return ret;
 	}
 
+	sdei->critical = vcpu->kvm->arch.sdei->critical;
 	vcpu->arch.sdei = sdei;
 	kvm_sdei_vcpu_reset(vcpu);
 

@@ -8,22 +8,12 @@
  * PE: there are no shared events and no interrupts bound to events.
  *
  * An event's state on a PE is one bit in each of four words of struct
- * kvm_sdei_vcpu. This is what the calls do to it (section 6.1), for an event
- * that is (r)egistered, (e)nabled, its handler r(u)nning:
- *
- *	reu	REGISTER	ENABLE	DISABLE	UNREGISTER	completion
- *	000	100		DENIED	DENIED	DENIED		-
- *	001	DENIED		DENIED	DENIED	PENDING		000
- *	100	DENIED		110	100	000		-
- *	101	DENIED		111	101	PENDING, 001	100
- *	110	DENIED		110	100	000		-
- *	111	DENIED		111	101	PENDING, 001	110
- *
- * The fourth word holds what is pending. It is the only one that other threads
- * write. Whoever sets a bit there requests KVM_REQ_SDEI afterwards and kicks
- * the vCPU, which then delivers on its way into the guest. The vCPU's own calls
- * can make a pending event deliverable, too: each of them ends by delivering
- * what can be delivered.
+ * kvm_sdei_vcpu: <asm/kvm_sdei_state.h> has them, and what leads from one state
+ * to the next. The word that holds what is pending is the only one that other
+ * threads write. Whoever sets a bit there requests KVM_REQ_SDEI afterwards and
+ * kicks the vCPU, which then delivers on its way into the guest. The vCPU's own
+ * calls can make a pending event deliverable, too: each of them ends by
+ * delivering what can be delivered.
  */
 
 #include <linux/bitops.h>
@@ -33,6 +23,7 @@
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_sdei.h>
+#include <asm/kvm_sdei_state.h>
 
 #include <kvm/arm_hypercalls.h>
 #include <kvm/arm_vgic.h>
@@ -75,54 +66,6 @@ static unsigned long kvm_sdei_pending(const struct kvm_vcpu *vcpu)
 	return atomic_long_read(&vcpu->arch.sdei->pending);
 }
 
-/*
- * The slot of the event that the vCPU takes next if @pending is pending, or -1
- * if it takes none (section 4.3.2).
- */
-static __always_inline int kvm_sdei_next_event(const struct kvm_vcpu *vcpu,
-					       unsigned long pending)
-{
-	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-	unsigned long ready = pending & READ_ONCE(sdei->enabled);
-	unsigned long critical, running;
-
-	if (!ready || READ_ONCE(sdei->masked))
-		return -1;
-
-	critical = vcpu->kvm->arch.sdei->critical;
-	running = READ_ONCE(sdei->running);
-	if (running & critical)
-		return -1;
-
-	/* Critical preempts normal, and comes first if both are pending. */
-	if (ready & critical)
-		return __ffs(ready & critical);
-
-	return running ? -1 : __ffs(ready);
-}
-
-/* The slot of the event whose handler the vCPU is executing, or -1. */
-static int kvm_sdei_innermost_event(const struct kvm_vcpu *vcpu)
-{
-	unsigned long critical = vcpu->kvm->arch.sdei->critical;
-	unsigned long running = vcpu->arch.sdei->running;
-
-	if (!running)
-		return -1;
-
-	return __ffs((running & critical) ?: running);
-}
-
-/* What the handler of the event in @slot has interrupted, or is to */
-static struct kvm_sdei_vcpu_context *
-kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
-{
-	bool critical = vcpu->kvm->arch.sdei->critical & BIT(slot);
-
-	return &vcpu->arch.sdei->ctxt[critical ? SDEI_EVENT_PRIORITY_CRITICAL :
-						 SDEI_EVENT_PRIORITY_NORMAL];
-}
-
 /**
  * kvm_sdei_vcpu_has_deliverable() - would the vCPU take an event if it ran now?
  * @vcpu: the vCPU, of a VM with SDEI
@@ -134,32 +77,7 @@ kvm_sdei_context(struct kvm_vcpu *vcpu, int slot)
  */
 bool kvm_sdei_vcpu_has_deliverable(struct kvm_vcpu *vcpu)
 {
-	return kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu)) >= 0;
-}
-
-/*
- * A system register of EL1 of a loaded vCPU without EL2: what is left of
- * vcpu_read_sys_reg() for these, on a path where each instruction counts.
- */
-static __always_inline u64 kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
-{
-	u64 val;
-
-	if (__vcpu_read_sys_reg_from_cpu(reg, &val))
-		return val;
-
-	return __vcpu_sys_reg(vcpu, reg);
-}
-
-/*
- * PSTATE of code entered from @pstate as if by an exception to EL1: handlers,
- * and what EVENT_COMPLETE_AND_RESUME resumes.
- */
-static __always_inline u64 kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
-{
-	return kvm_exception_pstate(pstate, PSR_MODE_EL1h,
-				    kvm_sdei_read_el1(vcpu, SCTLR_EL1),
-				    kvm_has_mte(vcpu->kvm));
+	return kvm_sdei_next_event(vcpu->arch.sdei, kvm_sdei_pending(vcpu)) >= 0;
 }
 
 /*
@@ -176,10 +94,8 @@ static void kvm_sdei_end_step(struct kvm_vcpu *vcpu)
 /* Enter the handler of a pending event instead of what would come next. */
 static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 {
-	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(vcpu, slot);
 	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
 	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-	u64 entry, arg, pc, pstate;
 	u32 num;
 
 	/*
@@ -192,39 +108,23 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 		return;
 	}
 
-	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
-
-	num = vcpu->kvm->arch.sdei->events[slot].num;
-	arg = sdei->event[slot].arg;
-	entry = sdei->event[slot].entry;
-	if (sdei->relative & BIT(slot))
-		entry += kvm_sdei_read_el1(vcpu, VBAR_EL1);
-
 	/* What has been queued comes first. */
 	if (kvm_vcpu_adjust_pc(vcpu))
 		kvm_sdei_end_step(vcpu);
 
-	pc = regs->pc;
-	pstate = regs->pstate;
+	num = vcpu->kvm->arch.sdei->events[slot].num;
+	regs->pc = kvm_sdei_enter_handler(vcpu, sdei, slot, num,
+					  sdei->critical & BIT(slot),
+					  regs->pc, regs->pstate);
+	regs->pstate = kvm_sdei_entry_pstate(vcpu, regs->pstate);
 
-	memcpy(ctxt->regs, regs->regs, sizeof(ctxt->regs));
-	ctxt->pc = pc;
-	ctxt->pstate = pstate;
-
-	regs->regs[0] = num;
-	regs->regs[1] = arg;
-	regs->regs[2] = pc;
-	regs->regs[3] = pstate;
-	regs->pc = entry;
-	regs->pstate = kvm_sdei_entry_pstate(vcpu, pstate);
-
-	trace_kvm_sdei_deliver(vcpu, num, pc, entry);
+	trace_kvm_sdei_deliver(vcpu, num, regs->regs[2], regs->pc);
 }
 
 /* Inline for kvm_sdei_call(), whose callers rarely have anything pending */
 static __always_inline void __kvm_sdei_deliver(struct kvm_vcpu *vcpu)
 {
-	int slot = kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu));
+	int slot = kvm_sdei_next_event(vcpu->arch.sdei, kvm_sdei_pending(vcpu));
 
 	if (slot >= 0)
 		kvm_sdei_take_event(vcpu, slot);
@@ -328,7 +228,7 @@ int kvm_sdei_inject_event_now(struct kvm_vcpu *vcpu, u32 num)
 
 	pending = kvm_sdei_pending(vcpu);
 	if ((pending & BIT(slot)) ||
-	    kvm_sdei_next_event(vcpu, pending | BIT(slot)) != slot)
+	    kvm_sdei_next_event(sdei, pending | BIT(slot)) != slot)
 		return -EBUSY;
 
 	kvm_sdei_make_pending(vcpu, slot);
@@ -442,43 +342,24 @@ static s64 kvm_sdei_event_disable(struct kvm_vcpu *vcpu, int slot)
 	return SDEI_SUCCESS;
 }
 
-static s64 kvm_sdei_event_context(struct kvm_vcpu *vcpu)
-{
-	u32 reg = smccc_get_arg1(vcpu);
-	int slot;
-
-	slot = kvm_sdei_innermost_event(vcpu);
-	if (slot < 0)
-		return SDEI_DENIED;
-
-	if (reg >= KVM_SDEI_NR_REGS)
-		return SDEI_INVALID_PARAMETERS;
-
-	reg = array_index_nospec(reg, KVM_SDEI_NR_REGS);
-
-	return kvm_sdei_context(vcpu, slot)->regs[reg];
-}
-
 /*
- * End the handler of the event in @slot, the innermost one. Go on where it
- * interrupted the guest or, if @resume is given, there, as if the interrupted
- * code had taken an exception to it.
+ * End the innermost handler. Go on where it interrupted the guest or, if
+ * @resume is given, there, as if the interrupted code had taken an exception.
  */
-static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
-				 const u64 *resume)
+static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, const u64 *resume)
 {
-	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(vcpu, slot);
+	bool critical = kvm_sdei_runs_critical(vcpu->arch.sdei);
+	unsigned long running = vcpu->arch.sdei->running;
 	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
-	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	const struct kvm_sdei_vcpu_context *ctxt;
 	unsigned long from = regs->pc;
 
-	memcpy(regs->regs, ctxt->regs, sizeof(ctxt->regs));
+	ctxt = kvm_sdei_leave_handler(vcpu, vcpu->arch.sdei, critical);
 	regs->pc = ctxt->pc;
 	regs->pstate = ctxt->pstate;
 
 	if (resume) {
-		vcpu_write_sys_reg(vcpu, ctxt->pc, ELR_EL1);
-		vcpu_write_sys_reg(vcpu, ctxt->pstate, SPSR_EL1);
+		kvm_sdei_set_return(vcpu, ctxt->pc, ctxt->pstate);
 		regs->pc = *resume;
 		regs->pstate = kvm_sdei_entry_pstate(vcpu, ctxt->pstate);
 	}
@@ -489,37 +370,34 @@ static void kvm_sdei_end_handler(struct kvm_vcpu *vcpu, int slot,
 		kvm_sdei_end_step(vcpu);
 	}
 
-	WRITE_ONCE(sdei->running, sdei->running & ~BIT(slot));
-
-	trace_kvm_sdei_complete(vcpu, vcpu->kvm->arch.sdei->events[slot].num,
+	running ^= vcpu->arch.sdei->running;
+	trace_kvm_sdei_complete(vcpu,
+				vcpu->kvm->arch.sdei->events[__ffs(running)].num,
 				from, regs->pc);
 }
 
 /* The handler has completed, whatever its status argument is. */
 static s64 kvm_sdei_event_complete(struct kvm_vcpu *vcpu)
 {
-	int slot = kvm_sdei_innermost_event(vcpu);
-
-	if (slot < 0)
+	if (!vcpu->arch.sdei->running)
 		return SDEI_DENIED;
 
-	kvm_sdei_end_handler(vcpu, slot, NULL);
+	kvm_sdei_end_handler(vcpu, NULL);
 
 	return SDEI_SUCCESS;
 }
 
 static s64 kvm_sdei_event_complete_and_resume(struct kvm_vcpu *vcpu)
 {
-	int slot = kvm_sdei_innermost_event(vcpu);
 	u64 resume = smccc_get_arg1(vcpu);
 
-	if (slot < 0)
+	if (!vcpu->arch.sdei->running)
 		return SDEI_DENIED;
 
 	if (!IS_ALIGNED(resume, 4))
 		return SDEI_INVALID_PARAMETERS;
 
-	kvm_sdei_end_handler(vcpu, slot, &resume);
+	kvm_sdei_end_handler(vcpu, &resume);
 
 	return SDEI_SUCCESS;
 }
@@ -534,15 +412,6 @@ static s64 kvm_sdei_event_unregister(struct kvm_vcpu *vcpu, int slot)
 	kvm_sdei_clear_registered(sdei, BIT(slot));
 
 	return (sdei->running & BIT(slot)) ? SDEI_PENDING : SDEI_SUCCESS;
-}
-
-static s64 kvm_sdei_event_status(struct kvm_vcpu *vcpu, int slot)
-{
-	const struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-
-	return ((sdei->registered >> slot) & 1) << SDEI_EVENT_STATUS_REGISTERED |
-	       ((sdei->enabled >> slot) & 1) << SDEI_EVENT_STATUS_ENABLED |
-	       ((sdei->running >> slot) & 1) << SDEI_EVENT_STATUS_RUNNING;
 }
 
 /* Routing information is for shared events, and INVALID for private ones. */
@@ -627,23 +496,6 @@ static s64 kvm_sdei_event_signal(struct kvm_vcpu *vcpu, int slot)
 	return SDEI_SUCCESS;
 }
 
-static s64 kvm_sdei_pe_mask(struct kvm_vcpu *vcpu)
-{
-	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-	bool changed = !sdei->masked;
-
-	WRITE_ONCE(sdei->masked, true);
-
-	return changed;
-}
-
-static s64 kvm_sdei_pe_unmask(struct kvm_vcpu *vcpu)
-{
-	WRITE_ONCE(vcpu->arch.sdei->masked, false);
-
-	return SDEI_SUCCESS;
-}
-
 static s64 kvm_sdei_features(struct kvm_vcpu *vcpu)
 {
 	switch ((u32)smccc_get_arg1(vcpu)) {
@@ -693,11 +545,12 @@ static s64 kvm_sdei_private_reset(struct kvm_vcpu *vcpu)
  */
 int kvm_sdei_call(struct kvm_vcpu *vcpu)
 {
+	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
 	u32 nr = SDEI_NR(smccc_get_function(vcpu));
 	s64 ret = SDEI_NOT_SUPPORTED;
 	int slot = -1;
 
-	if (!vcpu_has_sdei(vcpu)) {
+	if (!sdei) {
 		smccc_set_retval(vcpu, ret, 0, 0, 0);
 		return 1;
 	}
@@ -725,7 +578,7 @@ int kvm_sdei_call(struct kvm_vcpu *vcpu)
 		ret = kvm_sdei_event_disable(vcpu, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT):
-		ret = kvm_sdei_event_context(vcpu);
+		ret = kvm_sdei_event_context(sdei, smccc_get_arg1(vcpu));
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE):
 		ret = kvm_sdei_event_complete(vcpu);
@@ -741,16 +594,16 @@ int kvm_sdei_call(struct kvm_vcpu *vcpu)
 		ret = kvm_sdei_event_unregister(vcpu, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_STATUS):
-		ret = kvm_sdei_event_status(vcpu, slot);
+		ret = kvm_sdei_event_status(sdei, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_GET_INFO):
 		ret = kvm_sdei_event_get_info(vcpu, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK):
-		ret = kvm_sdei_pe_mask(vcpu);
+		ret = kvm_sdei_pe_mask(sdei);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_UNMASK):
-		ret = kvm_sdei_pe_unmask(vcpu);
+		ret = kvm_sdei_pe_unmask(sdei);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_INTERRUPT_BIND):
 		ret = kvm_sdei_interrupt_bind(vcpu);

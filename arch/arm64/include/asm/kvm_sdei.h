@@ -105,6 +105,7 @@ struct kvm_sdei_vcpu_context {
  * @running:	events whose handler has been entered and has not completed: at
  *		most one of each priority. Not registered and running is what
  *		the specification calls unregister pending
+ * @critical:	events of critical priority: that of struct kvm_sdei, constant
  * @relative:	events registered in relative mode; a subset of @registered
  * @masked:	the PE is masked (PE_MASK)
  * @event:	registrations, by slot
@@ -120,6 +121,7 @@ struct kvm_sdei_vcpu {
 	unsigned long registered;
 	unsigned long enabled;
 	unsigned long running;
+	unsigned long critical;
 	unsigned long relative;
 	bool masked;
 	struct kvm_sdei_event event[KVM_SDEI_MAX_EVENTS];
