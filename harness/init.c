@@ -13,6 +13,8 @@
  *	test NAME SECONDS PROGRAM [ARGUMENT]...
  *	run NAME SECONDS COMMAND LINE	the same through the shell, shown on the
  *					console as well
+ *	path off|flip			no SDEI call takes KVM's fast path from here
+ *					on; now it does, now it does not
  *	shell				a prompt on the console
  *	collect PROGRAM			what it prints goes to the port "files"
  *
@@ -229,6 +231,29 @@ static void keep_a_vm(void)
 		give_up("KVM_CREATE_VM");
 }
 
+#define HVC_EVENT	"/sys/kernel/tracing/events/kvm/kvm_hvc_arm64/"
+
+/*
+ * While a tracepoint is on that is to show every hypercall, KVM has every
+ * hypercall take the run loop. The filter leaves nothing to be recorded.
+ */
+static void choose_path(const char *path)
+{
+	if (access(HVC_EVENT "enable", W_OK))
+		give_up(HVC_EVENT);
+	write_file(HVC_EVENT "filter", "imm > 0xffff");
+	write_file(HVC_EVENT "enable", "1");
+	if (strcmp(path, "flip") || fork())
+		return;
+
+	for (;;) {
+		usleep(30000);
+		write_file(HVC_EVENT "enable", "0");
+		usleep(30000);
+		write_file(HVC_EVENT "enable", "1");
+	}
+}
+
 static double now(void)
 {
 	struct timespec t;
@@ -439,6 +464,8 @@ int main(void)
 		what = word(&rest);
 		if (!strcmp(what, "mode")) {
 			check_mode(word(&rest));
+		} else if (!strcmp(what, "path")) {
+			choose_path(word(&rest));
 		} else if (!strcmp(what, "test")) {
 			char *name = word(&rest);
 			int seconds = atoi(word(&rest));
