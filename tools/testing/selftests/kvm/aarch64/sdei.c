@@ -113,6 +113,29 @@ SDEI_GUEST_TEST(sdei, every_call_is_implemented)
 	guest_run_in_handler(EV_NORMAL, guest_all_implemented_handler);
 }
 
+/* EVENT_STATUS of event 0, by an instruction whose immediate is 1 */
+static int64_t guest_status_imm_1(bool smc)
+{
+	register uint64_t x0 asm("x0") = SDEI_1_0_FN_SDEI_EVENT_STATUS;
+	register uint64_t x1 asm("x1") = EV_SOFT;
+
+	if (smc)
+		asm volatile("smc	#1" : "+r" (x0), "+r" (x1) :: "x2", "x3");
+	else
+		asm volatile("hvc	#1" : "+r" (x0), "+r" (x1) :: "x2", "x3");
+
+	return x0;
+}
+
+/* As for all of KVM's calls: SMC's immediate has to be 0, HVC's is ignored. */
+SDEI_GUEST_TEST(sdei, immediate_of_smc_is_0)
+{
+	GUEST_ASSERT_EQ(sdei_register(EV_SOFT, 0), 0);
+	GUEST_ASSERT_STATUS(EV_SOFT, SDEI_REGISTERED);
+	GUEST_ASSERT_EQ(guest_status_imm_1(false), SDEI_REGISTERED);
+	GUEST_ASSERT_EQ(guest_status_imm_1(true), SDEI_NOT_SUPPORTED);
+}
+
 SDEI_GUEST_TEST(sdei, numbers_without_a_function_are_not_supported)
 {
 	static const uint64_t no_args[5];

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * sdei_trace - The tracepoints of KVM's SDEI dispatcher: what they show of an
- *		event that a guest signals to itself.
+ *		event that a guest signals to itself. And what is seen of calls
+ *		that KVM serves without leaving for its run loop.
  */
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kvm_util.h"
@@ -71,9 +74,9 @@ static void expect_pcs(const char *at, unsigned long *from, unsigned long *to)
 		TEST_FAIL("The trace has no PCs: %.40s", at);
 }
 
-static void read_trace(char *buf, size_t size)
+static void read_trace(const char *name, char *buf, size_t size)
 {
-	int fd = open(TRACEFS "trace", O_RDONLY);
+	int fd = open(name, O_RDONLY);
 	ssize_t len;
 
 	TEST_ASSERT(fd >= 0, "The trace can't be read: errno %d", errno);
@@ -101,7 +104,7 @@ TEST_F(sdei_trace, injection_delivery_and_completion_are_traced_in_order)
 	TEST_ASSERT_EQ(sdei_run(&svm, 0), SDEI_STAGE_DONE);
 	trace_events(false);
 
-	read_trace(trace, sizeof(trace));
+	read_trace(TRACEFS "trace", trace, sizeof(trace));
 	pc = READ_ONCE(*guest_ptr(&svm, guest_interrupted_pc));
 
 	p = expect(trace, "kvm_sdei_inject");
@@ -115,6 +118,90 @@ TEST_F(sdei_trace, injection_delivery_and_completion_are_traced_in_order)
 	TEST_ASSERT(!strstr(p, "kvm_sdei_"), "There is more than one event");
 
 	sdei_vm_free(&svm);
+}
+
+/* Calls of each kind between two stages of the guest */
+#define NR_CALLS	100
+
+/* What KVM may serve without leaving for its run loop, an event included */
+static void guest_fast_calls(void)
+{
+	int stage, i;
+
+	sdei_guest_setup(EV_SOFT, 0, guest_handler);
+	for (stage = 1; stage < 4; stage++) {
+		GUEST_SYNC(stage);
+		for (i = 0; i < NR_CALLS; i++) {
+			sdei_call(SDEI_PE_MASK);
+			sdei_call(SDEI_PE_UNMASK);
+			sdei_call(SDEI_EVENT_STATUS, EV_SOFT);
+			sdei_signal_self();
+		}
+	}
+	GUEST_DONE();
+}
+
+/* The four, and EVENT_COMPLETE */
+#define NR_FAST_CALLS	(5 * NR_CALLS)
+
+/* A vCPU's statistic counts a call by HVC, whoever serves it. */
+TEST_F(sdei_trace, hvc_statistic_counts_every_call)
+{
+	uint64_t want = variant->conduit == SDEI_HVC ? NR_FAST_CALLS : 0;
+	struct sdei_vm svm;
+	uint64_t before;
+	int stage;
+
+	sdei_vm_create(&svm, 1, variant->conduit, guest_fast_calls);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 1);
+	for (stage = 2; stage < 4; stage++) {
+		before = sdei_vcpu_stat(&svm, 0, "hvc_exit_stat");
+		TEST_ASSERT_EQ(sdei_run(&svm, 0), stage);
+		TEST_ASSERT_EQ(sdei_vcpu_stat(&svm, 0, "hvc_exit_stat") - before, want);
+	}
+	sdei_vm_free(&svm);
+}
+
+#define INSTANCE	TRACEFS "instances/sdei_trace/"
+
+/*
+ * While somebody traces hypercalls or events, all of them are there: also those
+ * of a vCPU whose calls were served without the run loop before, and are again
+ * afterwards. SMCs have no tracepoint.
+ */
+TEST_F(sdei_trace, every_call_is_traced)
+{
+	bool hvc = variant->conduit == SDEI_HVC;
+	const char *event = hvc ? "kvm_hvc_arm64" : "kvm_sdei_complete";
+	/* Not a variable, of which the guest would have a copy */
+	const size_t size = 1 << 20;
+	char *trace = malloc(size);
+	struct sdei_vm svm;
+	char enable[128];
+	const char *p;
+	int nr = 0;
+
+	if (mkdir(INSTANCE, 0755))
+		SKIP(return, "no instances of tracefs: errno %d", errno);
+
+	snprintf(enable, sizeof(enable), INSTANCE "events/kvm/%s/enable", event);
+	sdei_vm_create(&svm, 1, variant->conduit, guest_fast_calls);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 1);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 2);
+	tracefs_write(enable, "1");
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 3);
+	tracefs_write(enable, "0");
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), SDEI_STAGE_DONE);
+
+	TEST_ASSERT(trace, "No memory");
+	read_trace(INSTANCE "trace", trace, size);
+	for (p = trace; (p = strstr(p, event)); p++)
+		nr++;
+	TEST_ASSERT_EQ(nr, hvc ? NR_FAST_CALLS : NR_CALLS);
+
+	free(trace);
+	sdei_vm_free(&svm);
+	rmdir(INSTANCE);
 }
 
 int main(int argc, char *argv[])
