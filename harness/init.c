@@ -53,6 +53,7 @@
 
 #define MAX_ARGS	64
 #define SYSLOG_READ_ALL	3
+#define MAX_CPUS	8
 
 static int verdict = -1;
 
@@ -215,20 +216,38 @@ static void check_mode(const char *want)
 	power_off();
 }
 
+/* All CPUs but the first */
+static void other_cpus(const char *online)
+{
+	for (int cpu = 1; cpu < MAX_CPUS; cpu++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
+			 cpu);
+		write_file(path, online);
+	}
+}
+
 /*
  * Keep a VM, which does nothing. The kernel patches its own scheduler whenever
  * there is a first VM or none any more (preempt_notifier_key). QEMU before 8.1
  * has a race there: a CPU that translates the patched code at that moment may
  * keep the old one, and then runs a vCPU that is not loaded, which ends in an
- * endless loop at EL2.
+ * endless loop at EL2, or in a warning. So there is always a VM, and while the
+ * first one is created, there is no other CPU.
  */
 static void keep_a_vm(void)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	/* Tests say so themselves where there is no KVM. */
-	if (kvm >= 0 && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+	if (kvm < 0)
+		return;
+
+	other_cpus("0");
+	if (ioctl(kvm, KVM_CREATE_VM, 0) < 0)
 		give_up("KVM_CREATE_VM");
+	other_cpus("1");
 }
 
 #define HVC_EVENT	"/sys/kernel/tracing/events/kvm/kvm_hvc_arm64/"
