@@ -5,9 +5,11 @@
  */
 
 #include <linux/bitops.h>
-#include <linux/jump_label.h>
 #include <linux/kvm_host.h>
+#include <linux/lockdep.h>
 #include <linux/maple_tree.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
 
 #include <asm/kvm_sdei.h>
 #include <asm/kvm_sdei_fast.h>
@@ -26,7 +28,27 @@
 	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_PE_UNMASK) |			\
 	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_SIGNAL))
 
-DEFINE_STATIC_KEY_FALSE(kvm_sdei_no_fast_path);
+/* Of the number of tracepoints that are on, and of every vCPU's mask */
+static DEFINE_SPINLOCK(kvm_sdei_fast_lock);
+static unsigned int kvm_sdei_nr_tracepoints;
+
+static void kvm_sdei_update_locked(struct kvm_vcpu *vcpu)
+{
+	unsigned long nr, calls = 0;
+
+	lockdep_assert_held(&kvm_sdei_fast_lock);
+
+	if (vcpu_has_sdei(vcpu) && !vcpu->guest_debug && !kvm_sdei_nr_tracepoints)
+		calls = KVM_SDEI_FAST_CALLS;
+
+	for_each_set_bit(nr, &calls, 32) {
+		if (mtree_load(&vcpu->kvm->arch.smccc_filter,
+			       SDEI_1_0_FN_BASE + nr))
+			__clear_bit(nr, &calls);
+	}
+
+	WRITE_ONCE(vcpu->arch.sdei_fast, calls);
+}
 
 /**
  * kvm_sdei_vcpu_update_fast_path() - find out which calls may be served without
@@ -41,38 +63,50 @@ DEFINE_STATIC_KEY_FALSE(kvm_sdei_no_fast_path);
  */
 void kvm_sdei_vcpu_update_fast_path(struct kvm_vcpu *vcpu)
 {
-	unsigned long nr, calls = 0;
+	spin_lock(&kvm_sdei_fast_lock);
+	kvm_sdei_update_locked(vcpu);
+	spin_unlock(&kvm_sdei_fast_lock);
+}
 
-	if (vcpu_has_sdei(vcpu) && !vcpu->guest_debug)
-		calls = KVM_SDEI_FAST_CALLS;
+/*
+ * Not a static key: in protected mode, the hypervisor's code can't be patched
+ * any more.
+ */
+static void kvm_sdei_trace(int change)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	struct kvm *kvm;
 
-	for_each_set_bit(nr, &calls, 32) {
-		if (mtree_load(&vcpu->kvm->arch.smccc_filter,
-			       SDEI_1_0_FN_BASE + nr))
-			__clear_bit(nr, &calls);
+	mutex_lock(&kvm_lock);
+	spin_lock(&kvm_sdei_fast_lock);
+	kvm_sdei_nr_tracepoints += change;
+	list_for_each_entry(kvm, &vm_list, vm_list) {
+		kvm_for_each_vcpu(i, vcpu, kvm)
+			kvm_sdei_update_locked(vcpu);
 	}
-
-	vcpu->arch.sdei_fast = calls;
+	spin_unlock(&kvm_sdei_fast_lock);
+	mutex_unlock(&kvm_lock);
 }
 
 /**
- * kvm_sdei_leave_fast_path() - have every call take the run loop
+ * kvm_sdei_trace_on() - have every call of every VM take the run loop
  *
- * For tracepoints that are to show every call, when they are turned on. A call
- * that is being served meanwhile may still be one that they don't show.
+ * For tracepoints that are to show all of them, when one is turned on. A call
+ * that is being served meanwhile may still be one that it does not show.
  *
  * Return: 0.
  */
-int kvm_sdei_leave_fast_path(void)
+int kvm_sdei_trace_on(void)
 {
-	static_branch_inc(&kvm_sdei_no_fast_path);
+	kvm_sdei_trace(1);
 	return 0;
 }
 
 /**
- * kvm_sdei_return_to_fast_path() - undo kvm_sdei_leave_fast_path()
+ * kvm_sdei_trace_off() - undo kvm_sdei_trace_on()
  */
-void kvm_sdei_return_to_fast_path(void)
+void kvm_sdei_trace_off(void)
 {
-	static_branch_dec(&kvm_sdei_no_fast_path);
+	kvm_sdei_trace(-1);
 }

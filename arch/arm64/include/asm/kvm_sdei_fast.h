@@ -7,15 +7,10 @@
 #ifndef __ARM64_KVM_SDEI_FAST_H__
 #define __ARM64_KVM_SDEI_FAST_H__
 
-#include <linux/jump_label.h>
-
 struct kvm_vcpu;
 
-/* On while every call has to take the run loop, whatever its vCPU's mask says */
-DECLARE_STATIC_KEY_FALSE(kvm_sdei_no_fast_path);
-
 void kvm_sdei_vcpu_update_fast_path(struct kvm_vcpu *vcpu);
-int kvm_sdei_leave_fast_path(void);
-void kvm_sdei_return_to_fast_path(void);
+int kvm_sdei_trace_on(void);
+void kvm_sdei_trace_off(void);
 
 #endif /* __ARM64_KVM_SDEI_FAST_H__ */

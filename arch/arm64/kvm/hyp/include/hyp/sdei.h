@@ -19,14 +19,12 @@
 
 #include <hyp/adjust_pc.h>
 
-#include <linux/jump_label.h>
 #include <linux/kvm_host.h>
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_hyp.h>
 #include <asm/kvm_mmu.h>
 #include <asm/kvm_sdei.h>
-#include <asm/kvm_sdei_fast.h>
 #include <asm/kvm_sdei_state.h>
 
 #include <kvm/arm_hypercalls.h>
@@ -45,8 +43,7 @@ static __always_inline int kvm_hyp_sdei_nr(struct kvm_vcpu *vcpu)
 	OPTIMIZER_HIDE_VAR(fn);
 
 	if ((fn & SDEI_1_0_MASK) != SDEI_1_0_FN_BASE ||
-	    !((vcpu->arch.sdei_fast >> SDEI_NR(fn)) & 1) ||
-	    static_branch_unlikely(&kvm_sdei_no_fast_path))
+	    !((READ_ONCE(vcpu->arch.sdei_fast) >> SDEI_NR(fn)) & 1))
 		return -1;
 
 	return SDEI_NR(fn);
