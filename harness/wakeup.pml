@@ -61,9 +61,9 @@
  * Defects, each of which the model has to find, or it proves nothing: the names
  * after #ifdef and #ifndef, one at a time (-DNAME).
  *
- * To add a way of delivery (say, one that does not leave guest mode): what it
- * reads and writes becomes steps of vcpu() between "guest" and "exit", and what
- * a sender does to reach it, steps of sender().
+ * To add a way of delivery: what it reads and writes becomes steps of vcpu(),
+ * between "guest" and "exit" if it does not leave guest mode, and what a sender
+ * does to reach it, steps of sender().
  */
 
 /*
@@ -122,16 +122,19 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
 /*
  * Which event the vCPU would take if those in @p were pending; 0: none.
  *
- * arch/arm64/kvm/sdei.c kvm_sdei_next_event:
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
+ *	unsigned long running = READ_ONCE(sdei->running);
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
+ *	if (critical) running &= sdei->critical;
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
+ *	return !running && !READ_ONCE(sdei->masked);
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
  *	unsigned long ready = pending & READ_ONCE(sdei->enabled);
- * arch/arm64/kvm/sdei.c kvm_sdei_next_event:
- *	if (!ready || READ_ONCE(sdei->masked)) return -1;
- * arch/arm64/kvm/sdei.c kvm_sdei_next_event:
- *	if (running & critical) return -1;
- * arch/arm64/kvm/sdei.c kvm_sdei_next_event:
- *	if (ready & critical) return __ffs(ready & critical);
- * arch/arm64/kvm/sdei.c kvm_sdei_next_event:
- *	return running ? -1 : __ffs(ready);
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
+ *	if ((ready & sdei->critical) && kvm_sdei_may_take(sdei, true))
+ *		return __ffs(ready & sdei->critical);
+ * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
+ *	if (ready && kvm_sdei_may_take(sdei, false)) return __ffs(ready);
  */
 #define NEXT_EVENT(p) \
 	(masked || (running & CRITICAL) -> 0 : \
@@ -140,7 +143,7 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
 
 /*
  * arch/arm64/kvm/sdei.c kvm_sdei_vcpu_has_deliverable:
- *	return kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu)) >= 0;
+ *	return kvm_sdei_next_event(vcpu->arch.sdei, kvm_sdei_pending(vcpu)) >= 0;
  * arch/arm64/kvm/sdei.c kvm_sdei_pending:
  *	return atomic_long_read(&vcpu->arch.sdei->pending);
  */
@@ -240,7 +243,7 @@ inline deliver()
 {
 	/*
 	 * arch/arm64/kvm/sdei.c __kvm_sdei_deliver:
-	 *	int slot = kvm_sdei_next_event(vcpu, kvm_sdei_pending(vcpu));
+	 *	int slot = kvm_sdei_next_event(vcpu->arch.sdei, kvm_sdei_pending(vcpu));
 	 */
 	next = NEXT_EVENT(pending);
 	if
@@ -268,7 +271,7 @@ inline deliver()
 			assert(!(stale & next));
 			forget(next);
 			/*
-			 * arch/arm64/kvm/sdei.c kvm_sdei_take_event:
+			 * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_enter_handler:
 			 *	WRITE_ONCE(sdei->running,
 			 *		   sdei->running | BIT(slot));
 			 */
@@ -581,6 +584,59 @@ progress_guest:
 end_spin:	ipi;
 		goto exit
 	:: true -> goto exit
+
+	/*
+	 * Or make a call that is served on the spot, with interrupts off and
+	 * without a look at the requests. What is pending is read first, and
+	 * what follows is done later.
+	 *
+	 * PE_MASK
+	 */
+	:: !masked ->
+		masked = true;
+		goto guest
+	/*
+	 * PE_UNMASK
+	 *
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
+	 *	if (atomic_long_read(&sdei->pending))
+	 *		return false;
+	 *	ret = kvm_sdei_pe_unmask(sdei);
+	 */
+#ifdef FAST_UNMASK_WITH_EVENTS_PENDING
+	:: masked ->
+#else
+	:: masked && !pending ->
+#endif
+		masked = false;
+		goto guest
+	/*
+	 * EVENT_COMPLETE, EVENT_COMPLETE_AND_RESUME
+	 *
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
+	 *	if (!sdei->running || atomic_long_read(&sdei->pending) ||
+	 */
+#ifdef FAST_COMPLETE_WITH_EVENTS_PENDING
+	:: running ->
+#else
+	:: running && !pending ->
+#endif
+		running = (running & CRITICAL -> running & ~CRITICAL : 0);
+		goto guest
+	/*
+	 * EVENT_SIGNAL to itself: what is not pending never becomes so.
+	 *
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_sdei_can_signal:
+	 *	!atomic_long_read(&sdei->pending) &&
+	 *	(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) &&
+	 *	kvm_sdei_may_take(sdei, false);
+	 */
+	:: !pending && (enabled_events & NORMAL) && !running && !masked ->
+		atomic {
+			assert(registered & NORMAL);
+			running = running | NORMAL
+		}
+		goto guest
 	fi;
 
 exit:
@@ -612,11 +668,14 @@ exit:
 		}
 		goto loop
 #endif
-	/* arch/arm64/kvm/sdei.c kvm_sdei_pe_mask: WRITE_ONCE(sdei->masked, true); */
+	/* arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_pe_mask: WRITE_ONCE(sdei->masked, true); */
 	:: !masked -> masked = true
-	/* arch/arm64/kvm/sdei.c kvm_sdei_pe_unmask: WRITE_ONCE(vcpu->arch.sdei->masked, false); */
+	/* arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_pe_unmask: WRITE_ONCE(sdei->masked, false); */
 	:: masked -> masked = false
-	/* arch/arm64/kvm/sdei.c kvm_sdei_end_handler: WRITE_ONCE(sdei->running, sdei->running & ~BIT(slot)); */
+	/*
+	 * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_leave_handler:
+	 *	WRITE_ONCE(sdei->running, critical ? sdei->running & ~sdei->critical : 0);
+	 */
 	:: running -> running = (running & CRITICAL -> running & ~CRITICAL : 0)
 	/* arch/arm64/kvm/sdei.c kvm_sdei_private_reset: kvm_sdei_clear_registered(sdei, ~0UL); */
 	:: registered -> clear_registered(ALL)
@@ -625,7 +684,7 @@ exit:
 	 *
 	 * arch/arm64/kvm/sdei.c kvm_sdei_inject_event_now:
 	 *	if ((pending & BIT(slot)) ||
-	 *	    kvm_sdei_next_event(vcpu, pending | BIT(slot)) != slot)
+	 *	    kvm_sdei_next_event(sdei, pending | BIT(slot)) != slot)
 	 *		return -EBUSY;
 	 */
 #if EVENTS == 2
