@@ -2715,21 +2715,39 @@ static void resume_all(void)
 	pthread_mutex_unlock(&parking.lock);
 }
 
-/* Is the vCPU's thread asleep, and not only about to be woken up? */
+/* The first line of a file about the vCPU's thread */
+static void read_thread_file(int p, const char *name, char *buf, int size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", multi.tid[p], name);
+	file = fopen(path, "r");
+	TEST_ASSERT(file, "%s can't be opened", path);
+	if (!fgets(buf, size, file))
+		buf[0] = 0;
+	fclose(file);
+}
+
+/*
+ * Is the vCPU's thread asleep? Not only by its state, which is that of a sleeper
+ * while it has a last look at what could keep it awake: "syscall" waits until
+ * the thread has left its CPU for good, or says that it runs.
+ */
 static bool is_asleep(int p)
 {
-	char path[64], buf[256] = "", *state;
-	FILE *file;
+	char buf[256], *state;
 
 	if (!READ_ONCE(multi.tid[p]))
 		return false;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", multi.tid[p]);
-	file = fopen(path, "r");
-	TEST_ASSERT(file, "%s can't be opened", path);
-	state = fgets(buf, sizeof(buf), file) ? strrchr(buf, ')') : NULL;
-	fclose(file);
-	return state && state[2] == 'S';
+	read_thread_file(p, "stat", buf, sizeof(buf));
+	state = strrchr(buf, ')');
+	if (!state || state[2] != 'S')
+		return false;
+
+	read_thread_file(p, "syscall", buf, sizeof(buf));
+	return strncmp(buf, "running", 7);
 }
 
 /* Nothing moves any more: all that are not done are asleep, in KVM. */
