@@ -590,6 +590,9 @@ end_spin:	ipi;
 	 * without a look at the requests. What is pending is read first, and
 	 * what follows is done later.
 	 *
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_sdei_has_pending:
+	 *	return atomic_long_read(&sdei->pending) & sdei->enabled;
+	 *
 	 * PE_MASK
 	 */
 	:: !masked ->
@@ -599,14 +602,14 @@ end_spin:	ipi;
 	 * PE_UNMASK
 	 *
 	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	if (atomic_long_read(&sdei->pending))
+	 *	if (kvm_hyp_sdei_has_pending(sdei))
 	 *		return false;
 	 *	ret = kvm_sdei_pe_unmask(sdei);
 	 */
 #ifdef FAST_UNMASK_WITH_EVENTS_PENDING
 	:: masked ->
 #else
-	:: masked && !pending ->
+	:: masked && !(pending & enabled_events) ->
 #endif
 		masked = false;
 		goto guest
@@ -614,12 +617,12 @@ end_spin:	ipi;
 	 * EVENT_COMPLETE, EVENT_COMPLETE_AND_RESUME
 	 *
 	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	if (!sdei->running || atomic_long_read(&sdei->pending) ||
+	 *	if (!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
 	 */
 #ifdef FAST_COMPLETE_WITH_EVENTS_PENDING
 	:: running ->
 #else
-	:: running && !pending ->
+	:: running && !(pending & enabled_events) ->
 #endif
 		running = (running & CRITICAL -> running & ~CRITICAL : 0);
 		goto guest
@@ -627,11 +630,11 @@ end_spin:	ipi;
 	 * EVENT_SIGNAL to itself: what is not pending never becomes so.
 	 *
 	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_sdei_can_signal:
-	 *	!atomic_long_read(&sdei->pending) &&
+	 *	!kvm_hyp_sdei_has_pending(sdei) &&
 	 *	(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) &&
 	 *	kvm_sdei_may_take(sdei, false);
 	 */
-	:: !pending && (enabled_events & NORMAL) && !running && !masked ->
+	:: !(pending & enabled_events) && (enabled_events & NORMAL) && !running && !masked ->
 		atomic {
 			assert(registered & NORMAL);
 			running = running | NORMAL

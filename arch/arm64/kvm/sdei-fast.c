@@ -9,14 +9,11 @@
 #include <linux/lockdep.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
-#include <linux/spinlock.h>
 
 #include <asm/kvm_sdei.h>
 #include <asm/kvm_sdei_fast.h>
 
 #include <uapi/linux/arm_sdei.h>
-
-#define SDEI_NR_BIT(fn)		BIT((fn) & ~SDEI_1_0_MASK)
 
 /* What <hyp/sdei.h> can serve */
 #define KVM_SDEI_FAST_CALLS						\
@@ -28,22 +25,28 @@
 	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_PE_UNMASK) |			\
 	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_SIGNAL))
 
-/* Of the number of tracepoints that are on, and of every vCPU's mask */
-static DEFINE_SPINLOCK(kvm_sdei_fast_lock);
+/*
+ * Of the number of tracepoints that are on, and of every vCPU's mask, which is
+ * read without it. Taken within vcpu->mutex, and within kvm_lock.
+ */
+static DEFINE_MUTEX(kvm_sdei_fast_lock);
 static unsigned int kvm_sdei_nr_tracepoints;
 
 static void kvm_sdei_update_locked(struct kvm_vcpu *vcpu)
 {
+	struct kvm_arch *arch = &vcpu->kvm->arch;
 	unsigned long nr, calls = 0;
 
 	lockdep_assert_held(&kvm_sdei_fast_lock);
 
-	if (vcpu_has_sdei(vcpu) && !vcpu->guest_debug && !kvm_sdei_nr_tracepoints)
+	/* Before the VM runs, the VMM may change the filter, which is no RCU tree. */
+	if (vcpu_has_sdei(vcpu) && !READ_ONCE(vcpu->guest_debug) &&
+	    !kvm_sdei_nr_tracepoints &&
+	    test_bit_acquire(KVM_ARCH_FLAG_HAS_RAN_ONCE, &arch->flags))
 		calls = KVM_SDEI_FAST_CALLS;
 
 	for_each_set_bit(nr, &calls, 32) {
-		if (mtree_load(&vcpu->kvm->arch.smccc_filter,
-			       SDEI_1_0_FN_BASE + nr))
+		if (mtree_load(&arch->smccc_filter, SDEI_1_0_FN_BASE + nr))
 			__clear_bit(nr, &calls);
 	}
 
@@ -53,40 +56,37 @@ static void kvm_sdei_update_locked(struct kvm_vcpu *vcpu)
 /**
  * kvm_sdei_vcpu_update_fast_path() - find out which calls may be served without
  * leaving for the run loop
- * @vcpu: the vCPU, of any VM, whose mutex is held
+ * @vcpu: the vCPU, of any VM
  *
- * To be called when the vCPU is about to run for the first time, which settles
- * what the VMM filters, and when the VMM begins or ends to debug the guest. There
- * is nothing else in the way: a vCPU with SDEI has neither EL2 nor AArch32 EL1,
- * and what runs in protected mode is the hypervisor's own copy of the vCPU,
- * where no call is.
+ * To be called when the vCPU has been created, when it is about to run for the
+ * first time, which settles what the VMM filters, and when the VMM begins or
+ * ends to debug the guest. May sleep. There is nothing else in the way: a vCPU
+ * with SDEI has neither EL2 nor AArch32 EL1, and what runs in protected mode is
+ * the hypervisor's own copy of the vCPU, whose mask is never set.
  */
 void kvm_sdei_vcpu_update_fast_path(struct kvm_vcpu *vcpu)
 {
-	spin_lock(&kvm_sdei_fast_lock);
+	mutex_lock(&kvm_sdei_fast_lock);
 	kvm_sdei_update_locked(vcpu);
-	spin_unlock(&kvm_sdei_fast_lock);
+	mutex_unlock(&kvm_sdei_fast_lock);
 }
 
 /*
  * Not a static key: in protected mode, the hypervisor's code can't be patched
  * any more.
  */
-static void kvm_sdei_trace(int change)
+static void kvm_sdei_update_all(void)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 	struct kvm *kvm;
 
-	mutex_lock(&kvm_lock);
-	spin_lock(&kvm_sdei_fast_lock);
-	kvm_sdei_nr_tracepoints += change;
+	lockdep_assert_held(&kvm_lock);
+
 	list_for_each_entry(kvm, &vm_list, vm_list) {
 		kvm_for_each_vcpu(i, vcpu, kvm)
 			kvm_sdei_update_locked(vcpu);
 	}
-	spin_unlock(&kvm_sdei_fast_lock);
-	mutex_unlock(&kvm_lock);
 }
 
 /**
@@ -99,7 +99,13 @@ static void kvm_sdei_trace(int change)
  */
 int kvm_sdei_trace_on(void)
 {
-	kvm_sdei_trace(1);
+	mutex_lock(&kvm_lock);
+	mutex_lock(&kvm_sdei_fast_lock);
+	if (!kvm_sdei_nr_tracepoints++)
+		kvm_sdei_update_all();
+	mutex_unlock(&kvm_sdei_fast_lock);
+	mutex_unlock(&kvm_lock);
+
 	return 0;
 }
 
@@ -108,5 +114,10 @@ int kvm_sdei_trace_on(void)
  */
 void kvm_sdei_trace_off(void)
 {
-	kvm_sdei_trace(-1);
+	mutex_lock(&kvm_lock);
+	mutex_lock(&kvm_sdei_fast_lock);
+	if (!--kvm_sdei_nr_tracepoints)
+		kvm_sdei_update_all();
+	mutex_unlock(&kvm_sdei_fast_lock);
+	mutex_unlock(&kvm_lock);
 }

@@ -62,12 +62,6 @@ int kvm_sdei_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	sdei->events[0].num = KVM_SDEI_EVENT_SW;
 	sdei->events[0].priority = SDEI_EVENT_PRIORITY_NORMAL;
 
-	ret = kvm_share_hyp(sdei, sdei + 1);
-	if (ret) {
-		kfree(sdei);
-		goto out;
-	}
-
 	/* Some only ask, without kvm->lock, whether it is there. */
 	WRITE_ONCE(kvm->arch.sdei, sdei);
 out:
@@ -81,13 +75,7 @@ out:
  */
 void kvm_sdei_destroy_vm(struct kvm *kvm)
 {
-	struct kvm_sdei *sdei = kvm->arch.sdei;
-
-	if (!sdei)
-		return;
-
-	kvm_unshare_hyp(sdei, sdei + 1);
-	kfree(sdei);
+	kfree(kvm->arch.sdei);
 }
 
 /**

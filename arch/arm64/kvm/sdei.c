@@ -18,7 +18,6 @@
 
 #include <linux/bitops.h>
 #include <linux/kvm_host.h>
-#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include <asm/kvm_emulate.h>
@@ -517,10 +516,6 @@ static s64 kvm_sdei_private_reset(struct kvm_vcpu *vcpu)
 
 	return sdei->running ? SDEI_DENIED : SDEI_SUCCESS;
 }
-
-/* The number of a call within the range of SDEI */
-#define SDEI_NR(fn)		((fn) & ~SDEI_1_0_MASK)
-#define SDEI_NR_BIT(fn)		BIT(SDEI_NR(fn))
 
 /* The calls that name an event, in x1 */
 #define SDEI_EVENT_CALLS						\

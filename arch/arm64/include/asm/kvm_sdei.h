@@ -37,6 +37,10 @@ struct kvm_vcpu;
 /* Registers that a context holds: x0 to x17, what EVENT_CONTEXT can ask for */
 #define KVM_SDEI_NR_REGS	18
 
+/* The number of a call within the range of SDEI */
+#define SDEI_NR(fn)		((fn) & ~SDEI_1_0_MASK)
+#define SDEI_NR_BIT(fn)		BIT(SDEI_NR(fn))
+
 /* Priorities of events: SDEI_EVENT_PRIORITY_{NORMAL,CRITICAL} */
 #define KVM_SDEI_NR_PRIORITIES	2
 

@@ -21,6 +21,8 @@
  *		migrated_at_every_point_the_guest_notices_nothing
  */
 
+#include <pthread.h>
+
 #include <linux/arm-smccc.h>
 #include <linux/psci.h>
 
@@ -1733,6 +1735,43 @@ TEST_F(sdei_vmm, filter_forwards_the_calls_to_the_vmm)
 	}
 	assert_reset_regs(p.vcpu);
 	puppet_free(&p);
+}
+
+static bool debug_stop;
+
+static void *debug_on_and_off(void *vcpu)
+{
+	struct kvm_guest_debug debug = {};
+
+	while (!READ_ONCE(debug_stop)) {
+		debug.control ^= KVM_GUESTDBG_ENABLE;
+		vcpu_guest_debug_set(vcpu, &debug);
+	}
+	return NULL;
+}
+
+/*
+ * What is called from a vCPU's ioctls does not look at a filter that may still
+ * change. Looking is what a kernel with KASAN complains about.
+ */
+TEST_F(sdei_uapi, filter_can_be_set_while_a_vcpu_is_being_debugged)
+{
+	struct sdei_vm svm;
+	pthread_t thread;
+	uint32_t i;
+
+	sdei_vm_create(&svm, 1, SDEI_HVC, guest_sdei_absent);
+	debug_stop = false;
+	pthread_create(&thread, NULL, debug_on_and_off, svm.vcpu[0]);
+
+	ASSERT_ERR(0, set_filter(svm.vm, SDEI_1_0_FN_BASE, 0x20, KVM_SMCCC_FILTER_DENY));
+	for (i = 0; i < 1000; i++)
+		ASSERT_ERR(0, set_filter(svm.vm, 0xc5000100 + 2 * i, 1, i & 1));
+
+	WRITE_ONCE(debug_stop, true);
+	pthread_join(thread, NULL);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), SDEI_STAGE_DONE);
+	sdei_vm_free(&svm);
 }
 
 static void guest_handled_version(void)

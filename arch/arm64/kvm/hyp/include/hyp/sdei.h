@@ -9,9 +9,9 @@
  * the run loop, before anything has changed.
  *
  * The one thing that other threads change meanwhile is what is pending. If
- * anything is, the calls after which it could be deliverable are left to the
- * run loop. If something becomes so afterwards, its sender's kick makes the
- * vCPU leave the guest, and KVM_REQ_SDEI delivers it.
+ * anything is, and enabled, the calls after which it could be deliverable are
+ * left to the run loop. If something becomes so afterwards, its sender's kick
+ * makes the vCPU leave the guest, and KVM_REQ_SDEI delivers it.
  */
 
 #ifndef __ARM64_KVM_HYP_SDEI_H__
@@ -28,9 +28,6 @@
 #include <asm/kvm_sdei_state.h>
 
 #include <kvm/arm_hypercalls.h>
-
-/* The number of a call within the range of SDEI */
-#define SDEI_NR(fn)	((fn) & ~SDEI_1_0_MASK)
 
 /* The number of the vCPU's call, or -1 if it is none that may be served here */
 static __always_inline int kvm_hyp_sdei_nr(struct kvm_vcpu *vcpu)
@@ -49,6 +46,16 @@ static __always_inline int kvm_hyp_sdei_nr(struct kvm_vcpu *vcpu)
 	return SDEI_NR(fn);
 }
 
+/*
+ * Is there something to be delivered, now or after a call that changes nothing
+ * about what is enabled?
+ */
+static __always_inline bool
+kvm_hyp_sdei_has_pending(const struct kvm_sdei_vcpu *sdei)
+{
+	return atomic_long_read(&sdei->pending) & sdei->enabled;
+}
+
 /* Would the PE enter the handler of the software signalled event at once? */
 static __always_inline bool
 kvm_hyp_sdei_can_signal(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei)
@@ -57,7 +64,7 @@ kvm_hyp_sdei_can_signal(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei)
 
 	return (u32)vcpu_get_reg(vcpu, 1) == KVM_SDEI_EVENT_SW &&
 	       !((vcpu_get_reg(vcpu, 2) ^ mpidr) & MPIDR_HWID_BITMASK) &&
-	       !atomic_long_read(&sdei->pending) &&
+	       !kvm_hyp_sdei_has_pending(sdei) &&
 	       (sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) &&
 	       kvm_sdei_may_take(sdei, false);
 }
@@ -69,7 +76,7 @@ kvm_hyp_sdei_can_signal(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei)
  * Return: true if the call has been served; false if it is the run loop's, to
  * which nothing has changed.
  */
-static bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
+static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 {
 	const struct kvm_sdei_vcpu_context *ctxt;
 	int nr = kvm_hyp_sdei_nr(vcpu);
@@ -106,10 +113,14 @@ static bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 		and_resume = nr != SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE);
 		resume = vcpu_get_reg(vcpu, 1);
 
-		if (!sdei->running || atomic_long_read(&sdei->pending) ||
+		if (!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
 		    (and_resume && !IS_ALIGNED(resume, 4)))
 			return false;
 
+		/*
+		 * Its PSTATE is one of EL0 or EL1: what the VMM may have
+		 * written there has passed kvm_pstate_mode_valid().
+		 */
 		ctxt = kvm_sdei_leave_handler(vcpu, sdei,
 					      kvm_sdei_runs_critical(sdei));
 		pc = ctxt->pc;
@@ -132,7 +143,7 @@ static bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 		ret = kvm_sdei_pe_mask(sdei);
 		break;
 	default:
-		if (atomic_long_read(&sdei->pending))
+		if (kvm_hyp_sdei_has_pending(sdei))
 			return false;
 		ret = kvm_sdei_pe_unmask(sdei);
 		break;
@@ -156,7 +167,7 @@ out:
  * The exit handler for SMC, which is trapped: it is what the vCPU is to execute
  * next, where HVC has been executed. And it does not count as HVC.
  */
-static bool kvm_hyp_handle_smc64(struct kvm_vcpu *vcpu, u64 *exit_code)
+static inline bool kvm_hyp_handle_smc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 {
 	u64 pc, pstate;
 
