@@ -162,6 +162,26 @@ TEST_F(sdei_trace, hvc_statistic_counts_every_call)
 	sdei_vm_free(&svm);
 }
 
+/* Whoever debugs a guest meets all of its calls where KVM deals with debugging. */
+TEST_F(sdei_trace, every_call_of_a_debugged_guest_is_an_exit)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
+	struct sdei_vm svm;
+	uint64_t before;
+
+	sdei_vm_create(&svm, 1, variant->conduit, guest_fast_calls);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 1);
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 2);
+
+	vcpu_guest_debug_set(svm.vcpu[0], &debug);
+	before = sdei_vcpu_stat(&svm, 0, "exits");
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), 3);
+	TEST_ASSERT(sdei_vcpu_stat(&svm, 0, "exits") - before >= NR_FAST_CALLS,
+		    "Fewer exits than calls");
+
+	sdei_vm_free(&svm);
+}
+
 #define INSTANCE	TRACEFS "instances/sdei_trace/"
 
 /*
