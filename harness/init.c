@@ -251,6 +251,8 @@ static void keep_a_vm(void)
 }
 
 #define HVC_EVENT	"/sys/kernel/tracing/events/kvm/kvm_hvc_arm64/"
+/* Long enough for kernels on which turning it on or off takes 0.1 s */
+#define FLIP_USEC	500000
 
 /*
  * While a tracepoint is on that is to show every hypercall, KVM has every
@@ -266,9 +268,9 @@ static void choose_path(const char *path)
 		return;
 
 	for (;;) {
-		usleep(30000);
+		usleep(FLIP_USEC);
 		write_file(HVC_EVENT "enable", "0");
-		usleep(30000);
+		usleep(FLIP_USEC);
 		write_file(HVC_EVENT "enable", "1");
 	}
 }
