@@ -29,7 +29,9 @@ help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
 	@echo 'make test          all tests; the last line is "N passed, N failed"'
 	@echo '                   (T=program: only that one; M=vhe|nvhe|protected: only that mode;'
-	@echo '                   LONG=1: also those of the kernel that take minutes)'
+	@echo '                   LONG=1: also those of the kernel that take minutes;'
+	@echo '                   CALLS=off|flip: ours, with no call of SDEI served in the exit handlers,'
+	@echo '                   or with that changing twice a second)'
 	@echo '                   (ALSO="series-check demo": these verbs too, one check each)'
 	@echo 'make test-debug    our tests, on a kernel that watches memory, locks and contexts'
 	@echo 'make test-kcsan    our tests, on a kernel that watches for data races'
@@ -40,7 +42,8 @@ help:
 	@echo '                   (MUTANT=name: only that one of harness/mutants.list)'
 	@echo 'make model         search a model of sending and waking up for lost events'
 	@echo 'make bench         what SDEI costs, in instructions, and what moved since the reference'
-	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it)'
+	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it;'
+	@echo '                   CONFIG=small: of a kernel without what distributions turn on)'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
 	@echo 'make series-check  build and check every step of the series'
@@ -59,7 +62,8 @@ kernel: setup
 	@harness/kernel patched
 
 test: setup
-	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(LONG),-l) $(addprefix -x ,$(ALSO))
+	@harness/test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(CALLS),-p $(CALLS)) \
+		$(if $(LONG),-l) $(addprefix -x ,$(ALSO))
 
 test-debug test-kcsan: setup
 	@harness/test -c $(@:test-%=%) $(if $(T),-t '$(T)') $(if $(M),-m '$(M)')
@@ -78,7 +82,7 @@ soak: setup
 		$(if $(SEED),-s $(SEED)) $(if $(CONFIG),-c $(CONFIG))
 
 bench: setup kernel
-	@harness/bench $(if $(M),-m '$(M)') $(if $(UPDATE),-u)
+	@harness/bench $(if $(M),-m '$(M)') $(if $(CONFIG),-c $(CONFIG)) $(if $(UPDATE),-u)
 
 shell: setup kernel
 	@harness/shell $(M)
