@@ -127,7 +127,7 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
  *	if (critical) running &= sdei->critical;
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
- *	return !running && !READ_ONCE(sdei->masked);
+ *	return !(running | READ_ONCE(sdei->masked));
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
  *	unsigned long ready = pending & READ_ONCE(sdei->enabled);
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
@@ -617,7 +617,7 @@ end_spin:	ipi;
 	 * EVENT_COMPLETE, EVENT_COMPLETE_AND_RESUME
 	 *
 	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	if (!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
+	 *	if (unlikely(!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
 	 */
 #ifdef FAST_COMPLETE_WITH_EVENTS_PENDING
 	:: running ->
@@ -629,10 +629,10 @@ end_spin:	ipi;
 	/*
 	 * EVENT_SIGNAL to itself: what is not pending never becomes so.
 	 *
-	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_sdei_can_signal:
-	 *	!kvm_hyp_sdei_has_pending(sdei) &&
-	 *	(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) &&
-	 *	kvm_sdei_may_take(sdei, false);
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
+	 *	kvm_hyp_sdei_has_pending(sdei) ||
+	 *	!(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
+	 *	!kvm_sdei_may_take(sdei, false)))
 	 */
 	:: !(pending & enabled_events) && (enabled_events & NORMAL) && !running && !masked ->
 		atomic {
@@ -677,7 +677,7 @@ exit:
 	:: masked -> masked = false
 	/*
 	 * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_leave_handler:
-	 *	WRITE_ONCE(sdei->running, critical ? sdei->running & ~sdei->critical : 0);
+	 *	WRITE_ONCE(sdei->running, unlikely(critical) ? sdei->running & ~sdei->critical : 0);
 	 */
 	:: running -> running = (running & CRITICAL -> running & ~CRITICAL : 0)
 	/* arch/arm64/kvm/sdei.c kvm_sdei_private_reset: kvm_sdei_clear_registered(sdei, ~0UL); */

@@ -10,6 +10,7 @@
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 
+#include <asm/kvm_mmu.h>
 #include <asm/kvm_sdei.h>
 #include <asm/kvm_sdei_fast.h>
 
@@ -38,6 +39,8 @@ static void kvm_sdei_update_locked(struct kvm_vcpu *vcpu)
 	unsigned long nr, calls = 0;
 
 	lockdep_assert_held(&kvm_sdei_fast_lock);
+
+	vcpu->arch.sdei_hyp = kern_hyp_va(vcpu->arch.sdei);
 
 	/* Before the VM runs, the VMM may change the filter, which is no RCU tree. */
 	if (vcpu_has_sdei(vcpu) && !READ_ONCE(vcpu->guest_debug) &&

@@ -72,7 +72,7 @@ kvm_sdei_may_take(const struct kvm_sdei_vcpu *sdei, bool critical)
 	if (critical)
 		running &= sdei->critical;
 
-	return !running && !READ_ONCE(sdei->masked);
+	return !(running | READ_ONCE(sdei->masked));
 }
 
 /*
@@ -105,8 +105,8 @@ kvm_sdei_runs_critical(const struct kvm_sdei_vcpu *sdei)
 static __always_inline struct kvm_sdei_vcpu_context *
 kvm_sdei_context(struct kvm_sdei_vcpu *sdei, bool critical)
 {
-	return &sdei->ctxt[critical ? SDEI_EVENT_PRIORITY_CRITICAL :
-				      SDEI_EVENT_PRIORITY_NORMAL];
+	return critical ? &sdei->ctxt[SDEI_EVENT_PRIORITY_CRITICAL] :
+			  &sdei->ctxt[SDEI_EVENT_PRIORITY_NORMAL];
 }
 
 /* x0 to x17, in pairs, without a call */
@@ -148,8 +148,6 @@ kvm_sdei_enter_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
 	u64 *regs = vcpu_gp_regs(vcpu)->regs;
 	u64 entry = sdei->event[slot].entry;
 
-	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
-
 	kvm_sdei_copy_regs(ctxt->regs, regs);
 	ctxt->pc = pc;
 	ctxt->pstate = pstate;
@@ -158,6 +156,8 @@ kvm_sdei_enter_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
 	regs[1] = sdei->event[slot].arg;
 	regs[2] = pc;
 	regs[3] = pstate;
+
+	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
 
 	if (sdei->relative & BIT(slot))
 		entry += kvm_sdei_read_el1(vcpu, VBAR);
@@ -176,7 +176,8 @@ kvm_sdei_leave_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
 {
 	const struct kvm_sdei_vcpu_context *ctxt;
 
-	WRITE_ONCE(sdei->running, critical ? sdei->running & ~sdei->critical : 0);
+	WRITE_ONCE(sdei->running,
+		   unlikely(critical) ? sdei->running & ~sdei->critical : 0);
 
 	ctxt = kvm_sdei_context(sdei, critical);
 	kvm_sdei_copy_regs(vcpu_gp_regs(vcpu)->regs, ctxt->regs);

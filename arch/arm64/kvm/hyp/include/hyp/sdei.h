@@ -23,7 +23,6 @@
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_hyp.h>
-#include <asm/kvm_mmu.h>
 #include <asm/kvm_sdei.h>
 #include <asm/kvm_sdei_state.h>
 
@@ -32,18 +31,21 @@
 /* The number of the vCPU's call, or -1 if it is none that may be served here */
 static __always_inline int kvm_hyp_sdei_nr(struct kvm_vcpu *vcpu)
 {
-	u32 fn = vcpu_get_reg(vcpu, 0);
+	u32 nr = vcpu_get_reg(vcpu, 0);
 
 	/* The compiler is not to make one comparison of it: PSCI ends here. */
-	if (likely(!(fn & SDEI_1_0_FN_BASE & GENMASK(15, 0))))
-		return -1;
-	OPTIMIZER_HIDE_VAR(fn);
-
-	if ((fn & SDEI_1_0_MASK) != SDEI_1_0_FN_BASE ||
-	    !((READ_ONCE(vcpu->arch.sdei_fast) >> SDEI_NR(fn)) & 1))
+	if (likely(!(nr & SDEI_1_0_FN_BASE & GENMASK(15, 0))))
 		return -1;
 
-	return SDEI_NR(fn);
+	/* Nor is it to go by the function id any more. */
+	nr -= SDEI_1_0_FN_BASE;
+	OPTIMIZER_HIDE_VAR(nr);
+
+	if (nr >= BITS_PER_TYPE(vcpu->arch.sdei_fast) ||
+	    !((READ_ONCE(vcpu->arch.sdei_fast) >> nr) & 1))
+		return -1;
+
+	return nr;
 }
 
 /*
@@ -54,19 +56,6 @@ static __always_inline bool
 kvm_hyp_sdei_has_pending(const struct kvm_sdei_vcpu *sdei)
 {
 	return atomic_long_read(&sdei->pending) & sdei->enabled;
-}
-
-/* Would the PE enter the handler of the software signalled event at once? */
-static __always_inline bool
-kvm_hyp_sdei_can_signal(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei)
-{
-	u64 mpidr = ctxt_sys_reg(&vcpu->arch.ctxt, MPIDR_EL1);
-
-	return (u32)vcpu_get_reg(vcpu, 1) == KVM_SDEI_EVENT_SW &&
-	       !((vcpu_get_reg(vcpu, 2) ^ mpidr) & MPIDR_HWID_BITMASK) &&
-	       !kvm_hyp_sdei_has_pending(sdei) &&
-	       (sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) &&
-	       kvm_sdei_may_take(sdei, false);
 }
 
 /*
@@ -88,7 +77,7 @@ static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 	if (nr < 0)
 		return false;
 
-	sdei = kern_hyp_va(vcpu->arch.sdei);
+	sdei = vcpu->arch.sdei_hyp;
 
 	/* By far the most frequent one: a Linux guest makes four for each event. */
 	if (likely(nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT))) {
@@ -97,7 +86,13 @@ static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 	}
 
 	if (nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_SIGNAL)) {
-		if (!kvm_hyp_sdei_can_signal(vcpu, sdei))
+		/* The PE's own, for which it enters the handler at once? */
+		if (unlikely((u32)vcpu_get_reg(vcpu, 1) != KVM_SDEI_EVENT_SW ||
+			     ((vcpu_get_reg(vcpu, 2) ^ read_sysreg(vmpidr_el2)) &
+			      MPIDR_HWID_BITMASK) ||
+			     kvm_hyp_sdei_has_pending(sdei) ||
+			     !(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
+			     !kvm_sdei_may_take(sdei, false)))
 			return false;
 
 		smccc_set_retval(vcpu, SDEI_SUCCESS, 0, 0, 0);
@@ -108,13 +103,13 @@ static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 		goto exception;
 	}
 
-	if (nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE) ||
-	    nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME)) {
+	/* COMPLETE or COMPLETE_AND_RESUME: none below CONTEXT is served. */
+	if (nr <= SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME)) {
 		and_resume = nr != SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE);
 		resume = vcpu_get_reg(vcpu, 1);
 
-		if (!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
-		    (and_resume && !IS_ALIGNED(resume, 4)))
+		if (unlikely(!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
+			     (and_resume && !IS_ALIGNED(resume, 4))))
 			return false;
 
 		/*
