@@ -353,13 +353,13 @@ static __always_inline __guest void guest_sample_events(enum sdei_conduit condui
 	guest_use_handler(complete[conduit], 0);
 	SAMPLE_EVENT("trip", "round trip, EVENT_COMPLETE", sent, returned);
 	guest_use_handler(resume[conduit], here);
-	SAMPLE_EVENT("event", "round trip, EVENT_COMPLETE_AND_RESUME", sent,
+	SAMPLE_EVENT("trip", "round trip, EVENT_COMPLETE_AND_RESUME", sent,
 		     resumed);
 
 	guest_use_handler(linux_complete[conduit], 0);
-	SAMPLE_EVENT("event", "SIGNAL, 4 CONTEXT, COMPLETE", sent, returned);
+	SAMPLE_EVENT("linux", "SIGNAL, 4 CONTEXT, COMPLETE", sent, returned);
 	guest_use_handler(linux_resume[conduit], here);
-	SAMPLE_EVENT("event", "SIGNAL, 4 CONTEXT, COMPLETE_AND_RESUME", sent,
+	SAMPLE_EVENT("linux", "SIGNAL, 4 CONTEXT, COMPLETE_AND_RESUME", sent,
 		     resumed);
 	CALL1(SDEI_EVENT_UNREGISTER, EV_SOFT);
 }
