@@ -114,7 +114,7 @@ END {
 				at_most(mode, k, 1.4, 1220, 6)
 
 			if (r == "")
-				judge(mode, 0, k " is not in the reference: run 'make bench UPDATE=1'")
+				judge(mode, 0, k " is not in the reference: run 'make bench" (config == "" ? "" : " CONFIG=" config) " UPDATE=1'")
 			else if (mode == "bytes") {
 				if (comparable)
 					judge(mode, p <= 1.03 * r, k ": at most 3 % more than the reference (" p ", there " r ")")
