@@ -623,7 +623,7 @@ static int host_finish_vm(struct kvm_vm *vm, unsigned int nr_vcpus)
 /* Run guest code for one vCPU in a VM of its own. */
 static void host_run_guest(bool sdei, void *guest_code)
 {
-	struct kvm_vm *vm = vm_create(1);
+	struct kvm_vm *vm = sdei_new_vm(1);
 	struct kvm_vcpu *vcpu;
 	int gic_fd;
 
@@ -693,7 +693,7 @@ static void host_measure_ioctl(void)
 static void host_measure_many(unsigned int nr_vcpus)
 {
 	struct kvm_vcpu **vcpus = calloc(nr_vcpus, sizeof(*vcpus)), *last;
-	struct kvm_vm *vm = vm_create(nr_vcpus);
+	struct kvm_vm *vm = sdei_new_vm(nr_vcpus);
 	struct measurement m;
 	uint64_t mpidr;
 	char name[64];
@@ -727,11 +727,21 @@ static void host_measure_many(unsigned int nr_vcpus)
 	free(vcpus);
 }
 
+static void pin_to_cpu(int cpu)
+{
+	cpu_set_t mask;
+
+	CPU_ZERO(&mask);
+	CPU_SET(cpu, &mask);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(mask), &mask),
+		    "Pinning to CPU %d: %s", cpu, strerror(errno));
+}
+
 static void *host_target_thread(void *data)
 {
 	struct pair *pair = data;
 
-	kvm_pin_this_task_to_pcpu(1);
+	pin_to_cpu(1);
 	host_run(pair->svm.vcpu[1], NULL);
 	return NULL;
 }
@@ -744,7 +754,7 @@ static void host_start_pair(struct pair *pair, bool sdei, bool sleeps,
 	struct sdei_vm *svm = &pair->svm;
 
 	*pair = (struct pair) { .sleeps = sleeps };
-	svm->vm = vm_create(2);
+	svm->vm = sdei_new_vm(2);
 	vm_init_descriptor_tables(svm->vm);
 	if (sdei)
 		vm_enable_cap(svm->vm, KVM_CAP_ARM_SDEI, 0);
@@ -828,7 +838,7 @@ int main(int argc, char *argv[])
 	}
 	TEST_ASSERT(get_nprocs() >= 2, "Two CPUs are needed, there is %d",
 		    get_nprocs());
-	kvm_pin_this_task_to_pcpu(0);
+	pin_to_cpu(0);
 
 	has_sdei = kvm_check_cap(KVM_CAP_ARM_SDEI) > 0;
 	host_run_guest(false, guest_calibrate);

@@ -326,7 +326,7 @@ TEST_F(sdei_deliver, handler_pstate_has_tco_if_the_vm_has_mte)
 	if (!kvm_has_cap(KVM_CAP_ARM_MTE))
 		SKIP(return, "no MTE");
 
-	p.svm.vm = vm_create(1);
+	p.svm.vm = sdei_new_vm(1);
 	vm_enable_cap(p.svm.vm, KVM_CAP_ARM_MTE, 0);
 	sdei_vm_setup(p.svm.vm);
 	sdei_vcpu_add(&p.svm, 0, NULL);
@@ -561,7 +561,7 @@ TEST_F(sdei_deliver, mmio_read_is_finished_before_delivery)
 
 	puppet_create_registered(&p, variant->conduit);
 	gpa = p.svm.vm->ucall_mmio_addr + p.svm.vm->page_size;
-	gva = vm_vaddr_unused_gap(p.svm.vm, p.svm.vm->page_size, KVM_UTIL_MIN_VADDR);
+	gva = sdei_unused_gva(p.svm.vm, p.svm.vm->page_size);
 	virt_map(p.svm.vm, gva, gpa, 1);
 
 	puppet_pattern(&p, &in, PUPPET_LDR, PUPPET_EL1H);

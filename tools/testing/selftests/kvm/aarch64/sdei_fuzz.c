@@ -465,13 +465,13 @@ struct plan {
 /* A vCPU with its machine; pointers are to shared memory */
 struct fuzz_cpu {
 	struct fuzz_block *block;
-	vm_vaddr_t block_gva;
+	uint64_t block_gva;
 	struct fuzz_op *ops;
-	vm_vaddr_t ops_gva;
+	uint64_t ops_gva;
 	struct fuzz_rec *recs;
-	vm_vaddr_t recs_gva;
+	uint64_t recs_gva;
 	struct fuzz_short_rec *shorts[2];
-	vm_vaddr_t shorts_gva[2];
+	uint64_t shorts_gva[2];
 	struct plan plan[BATCH];
 	int nr_ops;
 	/* Records that have been compared while the list was running */
@@ -583,14 +583,14 @@ static uint64_t pstate_features(struct kvm_vcpu *vcpu)
 	return features;
 }
 
-static void set_user_access(struct kvm_vm *vm, vm_vaddr_t gva, uint64_t ap)
+static void set_user_access(struct kvm_vm *vm, uint64_t gva, uint64_t ap)
 {
 	*virt_get_pte_hva(vm, gva) |= ap << 6;
 }
 
-static vm_vaddr_t alloc_shared(struct kvm_vm *vm, size_t size, void *hva)
+static uint64_t alloc_shared(struct kvm_vm *vm, size_t size, void *hva)
 {
-	vm_vaddr_t gva = vm_vaddr_alloc(vm, size, KVM_UTIL_MIN_VADDR);
+	uint64_t gva = sdei_alloc_gva(vm, size);
 
 	*(void **)hva = addr_gva2hva(vm, gva);
 	return gva;
@@ -622,7 +622,7 @@ static void fuzz_add_cpu(struct fuzz *f, unsigned int i)
 static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 {
 	struct kvm_vm *vm;
-	vm_vaddr_t clock_gva;
+	uint64_t clock_gva;
 	uint64_t size;
 	unsigned int i;
 
@@ -630,7 +630,7 @@ static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 	f->mte = mte;
 	memset(&f->svm, 0, sizeof(f->svm));
 
-	vm = vm_create(nr_cpus);
+	vm = sdei_new_vm(nr_cpus);
 	TEST_ASSERT(vm->page_size == SZ_4K, "The machine is made for pages of 4 KiB");
 	f->svm.vm = vm;
 	f->origin = vm;
@@ -649,10 +649,10 @@ static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 		fuzz_add_cpu(f, i);
 
 	/* What is there to be executed and to be written to at EL0 */
-	set_user_access(vm, (vm_vaddr_t)fuzz_el0 & ~(SZ_4K - 1ull), 3);
-	f->exit_gva = vm_vaddr_unused_gap(vm, SZ_4K, KVM_UTIL_MIN_VADDR);
+	set_user_access(vm, (uint64_t)fuzz_el0 & ~(SZ_4K - 1ull), 3);
+	f->exit_gva = sdei_unused_gva(vm, SZ_4K);
 	virt_map(vm, f->exit_gva, vm->ucall_mmio_addr, 1);
-	f->exit_el0_gva = vm_vaddr_unused_gap(vm, SZ_4K, KVM_UTIL_MIN_VADDR);
+	f->exit_el0_gva = sdei_unused_gva(vm, SZ_4K);
 	virt_map(vm, f->exit_el0_gva, vm->ucall_mmio_addr, 1);
 	set_user_access(vm, f->exit_el0_gva, 1);
 
@@ -1053,6 +1053,8 @@ static void random_action(struct fuzz *f, int p, struct plan *plan)
 /* Stands for one that is not known yet */
 #define CPU_ON_RESULT	0x5ca1ab1e5ca1ab1eull
 
+#define EC_SVC64	0x15
+
 /* Go on where the model's PC is, to where the machine makes its record. */
 static void model_go_on(struct fuzz *f, int p)
 {
@@ -1064,7 +1066,7 @@ static void model_go_on(struct fuzz *f, int p)
 	/* SVC, from EL0 */
 	regs->elr_el1 = regs->pc + 4;
 	regs->spsr_el1 = regs->pstate;
-	regs->esr_el1 = (uint64_t)ESR_EC_SVC64 << 26 | BIT(25);
+	regs->esr_el1 = (uint64_t)EC_SVC64 << 26 | BIT(25);
 	regs->pstate = sdei_model_take_exception(&f->model, regs, regs->pstate);
 	regs->pc = regs->vbar_el1 + VECTOR_EL0_SYNC;
 }

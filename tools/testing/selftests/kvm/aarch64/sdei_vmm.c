@@ -173,7 +173,7 @@ static void host_create_without_sdei(struct sdei_vm *svm, enum sdei_conduit cond
 				     void *guest_code)
 {
 	memset(svm, 0, sizeof(*svm));
-	svm->vm = vm_create(1);
+	svm->vm = sdei_new_vm(1);
 	vm_init_descriptor_tables(svm->vm);
 	sdei_vcpu_add(svm, 0, guest_code);
 	write_guest_global(svm->vm, sdei_conduit, conduit);
@@ -488,7 +488,7 @@ TEST_F(sdei_vmm, all_sixteen_events_can_be_used)
 	struct sdei_vm svm = {};
 	int i;
 
-	svm.vm = vm_create(1);
+	svm.vm = sdei_new_vm(1);
 	vm_init_descriptor_tables(svm.vm);
 	vm_enable_cap(svm.vm, KVM_CAP_ARM_SDEI, 0);
 	for (i = 1; i < MAX_EVENTS; i++)
@@ -695,7 +695,7 @@ TEST_F(sdei_uapi, register_list_is_exact_and_of_64_bits)
 	for (i = 0; i < NR_SDEI_REGS; i++) {
 		TEST_ASSERT(reg_listed(with, ids[i]), "0x%lx is not listed", ids[i]);
 		TEST_ASSERT(!reg_listed(without, ids[i]), "0x%lx is listed", ids[i]);
-		vcpu_get_reg(svm.vcpu[0], ids[i], &val);
+		val = sdei_get_reg(svm.vcpu[0], ids[i]);
 		vcpu_set_reg(svm.vcpu[0], ids[i], val);
 	}
 	for (i = 0; i < with->n; i++) {

@@ -226,6 +226,23 @@ struct sdei_vm {
 	unsigned int nr_vcpus;
 };
 
+/* What later kernels' libraries have by other names */
+static inline uint64_t sdei_alloc_gva(struct kvm_vm *vm, size_t size)
+{
+	return vm_vaddr_alloc(vm, size, KVM_UTIL_MIN_VADDR);
+}
+
+static inline uint64_t sdei_unused_gva(struct kvm_vm *vm, size_t size)
+{
+	return vm_vaddr_unused_gap(vm, size, KVM_UTIL_MIN_VADDR);
+}
+
+/* A VM without vCPUs and, unless the test makes one, without a GIC */
+static inline struct kvm_vm *sdei_new_vm(unsigned int nr_vcpus)
+{
+	return vm_create(nr_vcpus);
+}
+
 struct kvm_vcpu_init sdei_vcpu_init(struct kvm_vm *vm);
 int __sdei_expose(struct kvm_vm *vm, uint32_t event, uint32_t priority);
 int __sdei_inject(struct kvm_vm *vm, uint64_t mpidr, uint32_t event);
@@ -265,7 +282,7 @@ void sdei_run_thread(struct sdei_vm *svm, unsigned int vcpu, pthread_t *thread);
 
 /* A global of the guest, as the host sees it */
 #define guest_ptr(svm, var)						\
-	((typeof(var) *)addr_gva2hva((svm)->vm, (vm_vaddr_t)&(var)))
+	((typeof(var) *)addr_gva2hva((svm)->vm, (uint64_t)&(var)))
 
 /* Wait for a state of the guest or of KVM; the harness has the time-out. */
 #define host_wait_for(cond)						\
@@ -305,9 +322,9 @@ struct puppet {
 	struct sdei_vm svm;
 	struct kvm_vcpu *vcpu;
 	enum sdei_conduit conduit;
-	vm_vaddr_t text;
+	uint64_t text;
 	/* VBAR_EL1: a page full of BRKs */
-	vm_vaddr_t vectors;
+	uint64_t vectors;
 };
 
 /* Everything that a handler may see or change of the interrupted context */

@@ -177,8 +177,7 @@ void sdei_vcpu_add(struct sdei_vm *svm, unsigned int id, void *guest_code)
 
 	svm->vcpu[id] = aarch64_vcpu_add(svm->vm, id, &init, guest_code);
 	vcpu_init_descriptor_tables(svm->vcpu[id]);
-	vcpu_get_reg(svm->vcpu[id], KVM_ARM64_SYS_REG(SYS_MPIDR_EL1),
-		     &svm->mpidr[id]);
+	svm->mpidr[id] = sdei_get_reg(svm->vcpu[id], KVM_ARM64_SYS_REG(SYS_MPIDR_EL1));
 	/* Later, KVM_GET_STATS_FD would wait for the vCPU to stop running. */
 	svm->stats_fd[id] = vcpu_get_stats_fd(svm->vcpu[id]);
 	svm->nr_vcpus++;
@@ -190,7 +189,7 @@ void sdei_vm_create(struct sdei_vm *svm, unsigned int nr_vcpus,
 	unsigned int i;
 
 	memset(svm, 0, sizeof(*svm));
-	svm->vm = vm_create(nr_vcpus);
+	svm->vm = sdei_new_vm(nr_vcpus);
 	vm_init_descriptor_tables(svm->vm);
 	sdei_vm_setup(svm->vm);
 
@@ -276,7 +275,7 @@ void sdei_prepare_cpu_on(struct sdei_vm *svm, unsigned int vcpu, void *guest_cod
 	struct kvm_vcpu *v = svm->vcpu[vcpu];
 	struct kvm_vm *vm = svm->vm;
 	struct sdei_cpu_on_context *ctx;
-	vm_paddr_t pa;
+	uint64_t pa;
 
 	/* Identity-mapped, to be able to turn the MMU on */
 	do {
@@ -354,11 +353,18 @@ uint64_t sdei_vcpu_stat(struct sdei_vm *svm, unsigned int vcpu, const char *name
 	return data;
 }
 
+static void get_reg(struct kvm_vcpu *vcpu, uint64_t id, void *val)
+{
+	int ret = __vcpu_get_reg(vcpu, id, val);
+
+	TEST_ASSERT(!ret, KVM_IOCTL_ERROR(KVM_GET_ONE_REG, ret));
+}
+
 uint64_t sdei_get_reg(struct kvm_vcpu *vcpu, uint64_t id)
 {
 	uint64_t val;
 
-	vcpu_get_reg(vcpu, id, &val);
+	get_reg(vcpu, id, &val);
 	return val;
 }
 
@@ -388,7 +394,7 @@ void puppet_attach(struct puppet *p, enum sdei_conduit conduit)
 	p->vcpu = p->svm.vcpu[0];
 	p->conduit = conduit;
 
-	p->text = vm_vaddr_alloc_page(vm);
+	p->text = sdei_alloc_gva(vm, vm->page_size);
 	for (i = 0; i < vm->page_size; i += 4)
 		puppet_put_insn(p, i, INSN_BRK);
 	puppet_put_insn(p, PUPPET_HVC, INSN_HVC);
@@ -401,7 +407,7 @@ void puppet_attach(struct puppet *p, enum sdei_conduit conduit)
 	puppet_put_insn(p, PUPPET_T32, INSN_T32_BKPT | INSN_T32_BKPT << 16);
 	*virt_get_pte_hva(vm, p->text) |= PTE_EL0_RO;
 
-	p->vectors = vm_vaddr_alloc_page(vm);
+	p->vectors = sdei_alloc_gva(vm, vm->page_size);
 	vec = addr_gva2hva(vm, p->vectors);
 	for (i = 0; i < vm->page_size / sizeof(*vec); i++)
 		vec[i] = INSN_BRK;
@@ -454,12 +460,12 @@ void puppet_get(struct puppet *p, struct puppet_regs *regs)
 
 	memset(regs, 0, sizeof(*regs));
 	for (i = 0; i < 31; i++)
-		vcpu_get_reg(p->vcpu, ARM64_CORE_REG(regs.regs[i]), &regs->x[i]);
+		get_reg(p->vcpu, ARM64_CORE_REG(regs.regs[i]), &regs->x[i]);
 	for (i = 0; i < ARRAY_SIZE(puppet_reg_ids); i++)
-		vcpu_get_reg(p->vcpu, puppet_reg_ids[i].id,
-			     (void *)regs + puppet_reg_ids[i].offset);
+		get_reg(p->vcpu, puppet_reg_ids[i].id,
+			(void *)regs + puppet_reg_ids[i].offset);
 	for (i = 0; i < 32; i++)
-		vcpu_get_reg(p->vcpu, vreg_id(i), &regs->v[i]);
+		get_reg(p->vcpu, vreg_id(i), &regs->v[i]);
 }
 
 void puppet_set(struct puppet *p, const struct puppet_regs *regs)
