@@ -23,7 +23,7 @@ MAKEOVERRIDES =
 unexport T M
 
 .PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench shell demo series series-check qemu-series qemu-series-check \
-	docs-check clean distclean
+	qemu-test docs-check clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -49,6 +49,7 @@ help:
 	@echo 'make series-check  build and check every step of the series'
 	@echo 'make qemu-series   the series for QEMU 10.0 (QEMU=tree: for your own tree)'
 	@echo 'make qemu-series-check  build and check every step of it'
+	@echo 'make qemu-test     its qtest, on the patched kernel and on the unpatched one'
 	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make kernel        build the host kernel and the selftests only'
 	@echo 'make setup         install the Debian packages that all this needs'
@@ -101,6 +102,9 @@ qemu-series: setup
 
 qemu-series-check: setup
 	@harness/qemu-series check
+
+qemu-test: setup
+	@harness/qemu-test $(if $(M),-m '$(M)')
 
 docs-check: setup
 	@harness/docs-check $(BASE)
