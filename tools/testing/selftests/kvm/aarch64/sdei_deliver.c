@@ -626,6 +626,14 @@ TEST_F(sdei_deliver, injected_abort_is_taken_before_delivery)
 	puppet_free(&p);
 }
 
+static bool serror_is_pending(struct puppet *p)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(p->vcpu, &events);
+	return events.exception.serror_pending;
+}
+
 /* SError is maskable: it waits while the handler has PSTATE.A set. */
 TEST_F(sdei_deliver, pending_serror_is_taken_after_the_handler)
 {
@@ -636,6 +644,30 @@ TEST_F(sdei_deliver, pending_serror_is_taken_after_the_handler)
 	puppet_create_registered(&p, variant->conduit);
 	puppet_pattern(&p, &in, PUPPET_STOP, PSR_MODE_EL1h | PSR_Z_BIT);
 	puppet_set(&p, &in);
+	sdei_inject(&p.svm, 0, EV_NORMAL);
+	TEST_ASSERT_EQ(puppet_run(&p), puppet_text(&p, PUPPET_ENTRY));
+	vcpu_events_set(p.vcpu, &events);
+	TEST_ASSERT(serror_is_pending(&p), "SError taken in spite of PSTATE.A");
+
+	TEST_ASSERT_EQ(__puppet_call(&p, SDEI_EVENT_COMPLETE), p.vectors + 0x380);
+	puppet_get(&p, &out);
+	TEST_ASSERT_EQ(out.elr_el1, in.pc);
+	TEST_ASSERT_EQ(out.spsr_el1, in.pstate);
+	TEST_ASSERT_EQ(out.esr_el1 >> 26, 0x2f);
+	TEST_ASSERT_EQ(out.x[0], in.x[0]);
+	puppet_free(&p);
+}
+
+/* One that was pending already is neither taken nor lost on the way. */
+TEST_F(sdei_deliver, masked_serror_stays_pending)
+{
+	struct kvm_vcpu_events events = { .exception.serror_pending = 1 };
+	struct puppet_regs in, out;
+	struct puppet p;
+
+	puppet_create_registered(&p, variant->conduit);
+	puppet_pattern(&p, &in, PUPPET_STOP, PSR_MODE_EL1h | PSR_A_BIT | PSR_Z_BIT);
+	puppet_set(&p, &in);
 	vcpu_events_set(p.vcpu, &events);
 	sdei_inject(&p.svm, 0, EV_NORMAL);
 
@@ -644,15 +676,16 @@ TEST_F(sdei_deliver, pending_serror_is_taken_after_the_handler)
 	TEST_ASSERT_EQ(out.x[2], in.pc);
 	TEST_ASSERT_EQ(out.x[3], in.pstate);
 	TEST_ASSERT_EQ(out.elr_el1, in.elr_el1);
-	vcpu_events_get(p.vcpu, &events);
-	TEST_ASSERT_EQ(events.exception.serror_pending, 1);
+	TEST_ASSERT(serror_is_pending(&p), "SError lost in the handler");
 
-	TEST_ASSERT_EQ(__puppet_call(&p, SDEI_EVENT_COMPLETE), p.vectors + 0x380);
+	TEST_ASSERT_EQ(__puppet_call(&p, SDEI_EVENT_COMPLETE), in.pc);
+	TEST_ASSERT(serror_is_pending(&p), "SError lost with the completion");
+
+	in.pstate &= ~PSR_A_BIT;
+	puppet_set(&p, &in);
+	TEST_ASSERT_EQ(puppet_run(&p), p.vectors + 0x380);
 	puppet_get(&p, &out);
 	TEST_ASSERT_EQ(out.elr_el1, in.pc);
-	TEST_ASSERT_EQ(out.spsr_el1, in.pstate);
-	TEST_ASSERT_EQ(out.esr_el1 >> 26, 0x2f);
-	TEST_ASSERT_EQ(out.x[0], in.x[0]);
 	puppet_free(&p);
 }
 
