@@ -21,6 +21,7 @@
 #include <linux/psci.h>
 #include <linux/sizes.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 #include "kselftest.h"
@@ -577,8 +578,8 @@ static uint64_t pstate_features(struct kvm_vcpu *vcpu)
 		features |= HAS_DIT;
 	if (id_field(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64PFR1_EL1), 4) >= 2)
 		features |= HAS_SSBS;
-	/* The CPU's, whether the VM has MTE or not: exceptions set it anyway. */
-	if (kvm_has_cap(KVM_CAP_ARM_MTE))
+	/* The CPU's, whether KVM has MTE or not: exceptions set it anyway. */
+	if (getauxval(AT_HWCAP2) & HWCAP2_MTE)
 		features |= HAS_TCO;
 	return features;
 }
