@@ -52,7 +52,7 @@ load_base() {
 	esac
 	[ -f "bases/$base" ] || die "there is no base '$base'; there are: $(all_bases)."
 	base_version='' base_package='' base_tarball='' base_suite='' base_home='' base_paths=''
-	base_selftests='' base_modes=''
+	base_selftests=''
 	# shellcheck source=/dev/null
 	. "./bases/$base"
 	src=$build/$base/src
