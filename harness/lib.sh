@@ -6,6 +6,11 @@ HARNESS=$(cd "$(dirname "$0")" && pwd)
 TOP=$(dirname "$HARNESS")
 BUILD=$TOP/build
 BASE=${BASE:-6.12}
+# What belongs to another base than the first is named after it.
+case $BASE in
+6.12)	OF_BASE= ;;
+*)	OF_BASE=-$BASE ;;
+esac
 
 # Downloads and compiler results survive a fresh clone here.
 SDEI_CACHE=${SDEI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-arm64-sdei}
