@@ -13,6 +13,7 @@ MINUTES ?=
 OPS ?=
 SEED ?=
 CONFIG ?=
+G ?=
 ALSO ?=
 KERNEL ?=
 QEMU ?=
@@ -23,7 +24,7 @@ MAKEOVERRIDES =
 unexport T M
 
 .PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench shell demo series series-check qemu-series qemu-series-check \
-	qemu-test docs-check clean distclean
+	qemu-test test-guest test-mainline docs-check clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -49,6 +50,9 @@ help:
 	@echo 'make series-check  build and check every step of the series'
 	@echo 'make qemu-series   the series for QEMU 10.0 (QEMU=tree: for your own tree)'
 	@echo 'make qemu-series-check  build and check every step of it'
+	@echo 'make test-guest    Linux guests: wedged, dumped, suspended, rebooted ... (T=scenario;'
+	@echo '                   G=mainline: only that guest; LONG=1: 200 CPU off/on cycles)'
+	@echo 'make test-mainline our tests on the mainline kernel, in short (make test BASE=mainline: all)'
 	@echo 'make qemu-test     its qtest, on the patched kernel and on the unpatched one'
 	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make kernel        build the host kernel and the selftests only'
@@ -102,6 +106,12 @@ qemu-series: setup
 
 qemu-series-check: setup
 	@harness/qemu-series check
+
+test-guest: setup
+	@harness/guest-test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(G),-g '$(G)') $(if $(LONG),-l)
+
+test-mainline: setup
+	@BASE=mainline harness/test -s -m 'vhe nvhe'
 
 qemu-test: setup
 	@harness/qemu-test $(if $(M),-m '$(M)')
