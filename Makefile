@@ -17,6 +17,11 @@ G ?=
 ALSO ?=
 KERNEL ?=
 QEMU ?=
+MIGRATIONS ?= 100
+FILES ?= 20
+LOOKS ?= 400
+RESETS ?= 10
+GUEST ?=
 export BASE
 
 # Our variables are not kbuild's: M= would make it build a module.
@@ -24,7 +29,7 @@ MAKEOVERRIDES =
 unexport T M
 
 .PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench shell demo series series-check qemu-series qemu-series-check \
-	qemu-test test-guest test-mainline docs-check clean distclean
+	qemu-test test-guest test-mainline migrate docs-check clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -54,6 +59,9 @@ help:
 	@echo '                   G=mainline: only that guest; LONG=1: 200 CPU off/on cycles)'
 	@echo 'make test-mainline our tests on the mainline kernel, in short (make test BASE=mainline: all)'
 	@echo 'make qemu-test     its qtest, on the patched kernel and on the unpatched one'
+	@echo 'make migrate       a guest amid a storm of events: migrated, stopped, reset, its books judged'
+	@echo '                   (MIGRATIONS=100, FILES=20, LOOKS=400, RESETS=10: how often;'
+	@echo '                   GUEST=mainline: with the kernel of that base; M=nvhe)'
 	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make kernel        build the host kernel and the selftests only'
 	@echo 'make setup         install the Debian packages that all this needs'
@@ -115,6 +123,10 @@ test-mainline: setup
 
 qemu-test: setup
 	@harness/qemu-test $(if $(M),-m '$(M)')
+
+migrate: setup
+	@harness/migrate $(if $(M),-m '$(M)') $(if $(GUEST),-g '$(GUEST)') \
+		$(MIGRATIONS) $(FILES) $(LOOKS) $(RESETS)
 
 docs-check: setup
 	@harness/docs-check $(BASE)
