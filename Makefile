@@ -28,7 +28,7 @@ export BASE
 MAKEOVERRIDES =
 unexport T M
 
-.PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench shell demo series series-check qemu-series qemu-series-check \
+.PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench savings shell demo series series-check qemu-series qemu-series-check \
 	qemu-test test-guest test-mainline migrate docs-check clean distclean
 
 help:
@@ -50,6 +50,8 @@ help:
 	@echo 'make bench         what SDEI costs, in instructions, and what moved since the reference'
 	@echo '                   (UPDATE=1: make this the reference, and redraw the picture of it;'
 	@echo '                   CONFIG=small: of a kernel without what distributions turn on)'
+	@echo 'make savings       what SDEI saves a mainline guest that would need pseudo-NMI otherwise, and'
+	@echo '                   what a backtrace of 8 vCPUs costs (UPDATE=1: as for bench)'
 	@echo 'make shell         the emulated host at a prompt, all tests in /t (M=nvhe ...)'
 	@echo 'make series        the patch series for the base (KERNEL=tree: for your own tree)'
 	@echo 'make series-check  build and check every step of the series'
@@ -96,6 +98,9 @@ soak: setup
 
 bench: setup kernel
 	@harness/bench $(if $(M),-m '$(M)') $(if $(CONFIG),-c $(CONFIG)) $(if $(UPDATE),-u)
+
+savings: setup
+	@MODE='$(M)' harness/savings $(if $(UPDATE),-u)
 
 shell: setup kernel
 	@harness/shell $(M)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+# The picture of the figures of make savings, for the README: what each way to
+# have an NMI adds to workloads, and what backtraces cost. See bench-svg.awk.
+
+function text(x, y, class, s)
+{
+	gsub(/&/, "\\&amp;", s)
+	gsub(/</, "\\&lt;", s)
+	printf "<text x=\"%d\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, s
+}
+
+function bar(y, class, value, unit, s)
+{
+	if (value < 0)
+		value = 0
+	printf "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n",
+	       left, y, value * unit, thick, class
+	text(left + value * unit + 6, y + thick - 2, "value", s)
+}
+
+function heading(s)
+{
+	y += 8
+	text(20, y + 12, "heading", s)
+	y += 22
+}
+
+function added(class, n, base)
+{
+	bar(y, class, 100 * (n - base) / base, 70,
+	    sprintf("%+.1f %%  (%d)", 100 * (n - base) / base, n))
+	y += thick + 1
+}
+
+function backtrace(class, n)
+{
+	bar(y, class, n, 300 / most, sprintf("%d 000", n / 1000))
+	y += thick + 1
+}
+
+/^#/	{ next }
+{
+	neither = $1; pseudo = $2; sdei = $3
+	sub(/^[^ ]* [^ ]* [^ ]* /, "")
+	name[++n] = $0
+	none[n] = neither; nmi[n] = pseudo; event[n] = sdei
+	if (/^sysrq-l/) {
+		most = nmi[n] > most ? nmi[n] : most
+		most = event[n] > most ? event[n] : most
+	}
+}
+
+END {
+	width = 940; left = 400; thick = 12; y = 82
+	height = 118 + n * (2 * thick + 12) + 60
+	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n",
+	       width, height, width, height
+	print "<style>"
+	print "text { font-family: 'DejaVu Sans', Verdana, Helvetica, sans-serif; font-size: 13px; fill: #24292f }"
+	print ".title { font-size: 19px; font-weight: bold }"
+	print ".note { fill: #57606a }"
+	print ".heading { font-weight: bold }"
+	print ".label { text-anchor: end }"
+	print ".value { font-size: 11px; fill: #57606a }"
+	print ".sdei { fill: #1f6feb } .nmi { fill: #d98a29 }"
+	print "</style>"
+	printf "<rect width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#f6f8fa\" stroke=\"#d0d7de\"/>\n", width, height
+	text(20, 34, "title", "What a Linux guest pays for being reachable")
+	text(20, 56, "note", "Instructions, guest and host together, counted by the emulator: latencies, of barriers above all, are not in them.")
+	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"sdei\"/>\n", width - 200
+	text(width - 180, 35, "", "SDEI")
+	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"nmi\"/>\n", width - 120
+	text(width - 100, 35, "", "pseudo-NMI")
+
+	for (i = 1; i <= n; i++) {
+		if (i == 1)
+			heading("all the time: more than with neither")
+		if (name[i] ~ /^sysrq-l/ && name[i - 1] !~ /^sysrq-l/)
+			heading("when it is needed: a backtrace of 8 vCPUs")
+		text(left - 10, y + thick + 5, "label", name[i])
+		if (name[i] ~ /^sysrq-l/) {
+			backtrace("sdei", event[i])
+			backtrace("nmi", nmi[i])
+		} else {
+			added("sdei", event[i], none[i])
+			added("nmi", nmi[i], none[i])
+		}
+		y += 10
+	}
+	print "</svg>"
+}
