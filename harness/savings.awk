@@ -30,7 +30,7 @@ function median(list, guest, how, n,    i, j, sorted)
 	return sorted[int((n + 1) / 2)]
 }
 
-FNR == 1	{ guest++; inside = 0 }
+FNR == 1	{ guest++ }
 
 $1 == "figure" {
 	n = $2
@@ -47,6 +47,8 @@ $1 != "log"	{ next }
 	sub(/^[^]]*\] /, "")
 }
 /^savings: (idle|wedged)$/ {
+	if (inside)
+		broken("the log of a backtrace (" how ") has no end")
 	how = $2
 	begin = sending = cpus = stuck = 0
 	inside = 1
@@ -73,6 +75,8 @@ $1 != "log"	{ next }
 END {
 	if (failed)
 		exit 1
+	if (inside)
+		broken("the log of a backtrace (" how ") has no end")
 	for (guest = 1; guest <= 3; guest++)
 		for (i = split("idle wedged", hows); i > 0; i--) {
 			how = hows[i]

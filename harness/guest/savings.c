@@ -201,18 +201,32 @@ static void backtraces(const char *how)
 {
 	char mark[64];
 
-	snprintf(mark, sizeof(mark), "savings: %s", how);
+	snprintf(mark, sizeof(mark), "savings: %s\n", how);
 	for (int i = 0; i < BACKTRACES; i++) {
 		settle();
 		write_file("/dev/kmsg", mark);
 		write_file(SYSRQ, "l");
-		write_file("/dev/kmsg", "savings: done");
+		write_file("/dev/kmsg", "savings: done\n");
 	}
+}
+
+static char *kernel_log(void)
+{
+	static char log[1 << 22];
+	int len = klogctl(SYSLOG_READ_ALL, log, sizeof(log) - 1);
+
+	log[len > 0 ? len : 0] = '\0';
+	return log;
 }
 
 /* That they are stuck is seen in the backtraces. */
 static void wedge(void)
 {
+	char *log = kernel_log();
+
+	errno = ENODEV;
+	if (!strstr(log, "Pseudo-NMIs enabled") && !strstr(log, "SDEI cross-CPU NMI"))
+		die("NMI");
 	for (int cpu = 1; cpu < VCPUS; cpu++) {
 		pid_t pid = fork();
 
@@ -240,11 +254,7 @@ static int is_asked_for(const char *word)
 
 static void show_kernel_log(void)
 {
-	static char log[1 << 22];
-	int len = klogctl(SYSLOG_READ_ALL, log, sizeof(log) - 1);
-	char *line;
-
-	for (line = len > 0 ? strtok(log, "\n") : NULL; line; line = strtok(NULL, "\n"))
+	for (char *line = strtok(kernel_log(), "\n"); line; line = strtok(NULL, "\n"))
 		fprintf(out, "log %s\n", line);
 }
 
