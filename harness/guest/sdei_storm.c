@@ -423,7 +423,14 @@ static void withdraw(struct storm_cpu *me)
 	/* Either it sees a sender, or the sender sees that it is closed. */
 	smp_mb();
 	take_pending(me);
-	if (me->seen != atomic64_read(&me->begun))
+	/*
+	 * When its CPU is about to go offline, the scheduler has moved the thread
+	 * to another one. What is pending is taken all the same, but when?
+	 */
+	if (me != &storm[raw_smp_processor_id()])
+		wait_for(me, READ_ONCE(me->seen) == atomic64_read(&me->begun),
+			 "a signal was lost", atomic64_read(&me->begun), me->seen);
+	else if (me->seen != atomic64_read(&me->begun))
 		fail("a signal was lost", atomic64_read(&me->begun), me->seen);
 }
 
