@@ -13,7 +13,6 @@ MINUTES ?=
 OPS ?=
 SEED ?=
 CONFIG ?=
-G ?=
 ALSO ?=
 KERNEL ?=
 QEMU ?=
@@ -58,7 +57,7 @@ help:
 	@echo 'make qemu-series   the series for QEMU 10.0 (QEMU=tree: for your own tree)'
 	@echo 'make qemu-series-check  build and check every step of it'
 	@echo 'make test-guest    Linux guests: wedged, dumped, suspended, rebooted ... (T=scenario;'
-	@echo '                   G=mainline: only that guest; LONG=1: 200 CPU off/on cycles)'
+	@echo '                   GUEST=mainline: only that one; LONG=1: 200 CPU off/on cycles)'
 	@echo 'make test-mainline our tests on the mainline kernel, in short (make test BASE=mainline: all)'
 	@echo 'make qemu-test     its qtest, on the patched kernel and on the unpatched one'
 	@echo 'make migrate       a guest amid a storm of events: migrated, stopped, reset, its books judged'
@@ -121,7 +120,7 @@ qemu-series-check: setup
 	@harness/qemu-series check
 
 test-guest: setup
-	@harness/guest-test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(G),-g '$(G)') $(if $(LONG),-l)
+	@harness/guest-test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(GUEST),-g '$(GUEST)') $(if $(LONG),-l)
 
 test-mainline: setup
 	@BASE=mainline harness/test -s -m 'vhe nvhe'
