@@ -77,6 +77,7 @@ static struct {
 	int (*event_enable)(u32 event);
 	int (*event_disable)(u32 event);
 	int (*event_unregister)(u32 event);
+	void (*kthread_set_per_cpu)(struct task_struct *k, int cpu);
 } kernel;
 
 static void *kernel_function(const char *name)
@@ -96,9 +97,11 @@ static bool find_kernel_functions(void)
 	kernel.event_enable = kernel_function("sdei_event_enable");
 	kernel.event_disable = kernel_function("sdei_event_disable");
 	kernel.event_unregister = kernel_function("sdei_event_unregister");
+	kernel.kthread_set_per_cpu = kernel_function("kthread_set_per_cpu");
 
 	return kernel.event_register && kernel.event_enable &&
-	       kernel.event_disable && kernel.event_unregister;
+	       kernel.event_disable && kernel.event_unregister &&
+	       kernel.kthread_set_per_cpu;
 }
 
 #define BOARD_MAGIC	0x44524f4249454453ULL	/* "SDEIBORD" */
@@ -423,14 +426,7 @@ static void withdraw(struct storm_cpu *me)
 	/* Either it sees a sender, or the sender sees that it is closed. */
 	smp_mb();
 	take_pending(me);
-	/*
-	 * When its CPU is about to go offline, the scheduler has moved the thread
-	 * to another one. What is pending is taken all the same, but when?
-	 */
-	if (me != &storm[raw_smp_processor_id()])
-		wait_for(me, READ_ONCE(me->seen) == atomic64_read(&me->begun),
-			 "a signal was lost", atomic64_read(&me->begun), me->seen);
-	else if (me->seen != atomic64_read(&me->begun))
+	if (me->seen != atomic64_read(&me->begun))
 		fail("a signal was lost", atomic64_read(&me->begun), me->seen);
 }
 
@@ -510,6 +506,8 @@ static int storm_online(unsigned int cpu)
 	me->thread = kthread_create_on_cpu(storm_thread, NULL, cpu, "storm/%u");
 	if (IS_ERR(me->thread))
 		return PTR_ERR(me->thread);
+	/* Or it would be moved away before storm_offline() */
+	kernel.kthread_set_per_cpu(me->thread, cpu);
 	wake_up_process(me->thread);
 
 	return 0;
