@@ -620,6 +620,19 @@ static void fuzz_add_cpu(struct fuzz *f, unsigned int i)
 	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_VBAR_EL1), (uint64_t)fuzz_banks);
 }
 
+/*
+ * KVM_CREATE_VM fails when a signal comes (mm_take_all_locks() does): the
+ * watchdog's has to wait meanwhile.
+ */
+static void hold_watchdog(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 {
 	struct kvm_vm *vm;
@@ -631,7 +644,9 @@ static void fuzz_create(struct fuzz *f, unsigned int nr_cpus, bool mte)
 	f->mte = mte;
 	memset(&f->svm, 0, sizeof(f->svm));
 
+	hold_watchdog(true);
 	vm = sdei_new_vm(nr_cpus);
+	hold_watchdog(false);
 	TEST_ASSERT(vm->page_size == SZ_4K, "The machine is made for pages of 4 KiB");
 	f->svm.vm = vm;
 	f->origin = vm;
@@ -749,7 +764,9 @@ static void fuzz_migrate(struct fuzz *f)
 	struct kvm_vcpu_init init;
 	unsigned int i;
 
+	hold_watchdog(true);
 	next.vm = vm_create_barebones();
+	hold_watchdog(false);
 	next.vm->ucall_mmio_addr = f->origin->ucall_mmio_addr;
 	if (f->mte)
 		fuzz_enable_mte(next.vm);
