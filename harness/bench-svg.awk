@@ -3,13 +3,6 @@
 # cheapest hypercalls a thing costs. Drawn here rather than by a plotting
 # program, so that the same figures are the same bytes everywhere.
 
-function text(x, y, class, s)
-{
-	gsub(/&/, "\\&amp;", s)
-	gsub(/</, "\\&lt;", s)
-	printf "<text x=\"%d\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, s
-}
-
 function bar(y, mode, name,    f, v)
 {
 	if (!((mode, name) in now))
@@ -30,13 +23,6 @@ function row(label, name)
 	y += 2 * thick + 12
 }
 
-function heading(s)
-{
-	y += 8
-	text(20, y + 12, "heading", s)
-	y += 22
-}
-
 /^#/	{ next }
 $1 == "bytes" { next }
 {
@@ -50,28 +36,18 @@ $1 == "bytes" { next }
 END {
 	width = 940; left = 400; unit = 46; thick = 12; y = 104
 	height = 720
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n",
-	       width, height, width, height
-	print "<style>"
-	print "text { font-family: 'DejaVu Sans', Verdana, Helvetica, sans-serif; font-size: 13px; fill: #24292f }"
-	print ".title { font-size: 19px; font-weight: bold }"
-	print ".note { fill: #57606a }"
-	print ".heading { font-weight: bold }"
-	print ".label { text-anchor: end }"
+	begin(width, height)
 	print ".value, .tick { font-size: 11px; fill: #57606a }"
 	print ".tick { text-anchor: middle }"
 	print ".vhe { fill: #1f6feb } .nvhe { fill: #d98a29 }"
 	print ".grid { stroke: #d8dee4 } .one { stroke: #57606a; stroke-dasharray: 4 3 }"
-	print "</style>"
-	printf "<rect width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#f6f8fa\" stroke=\"#d0d7de\"/>\n", width, height
+	frame(width, height)
 	text(20, 34, "title", "What SDEI costs, in hypercalls")
 	text(20, 56, "note", sprintf("1 = SMCCC_VERSION, the cheapest call that KVM answers, on the unpatched kernel: %d instructions on VHE, %d on nVHE.",
 	     floor["vhe"], floor["nvhe"]))
 	text(20, 74, "note", "In brackets: instructions, guest and host together, counted by the emulator.")
-	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"vhe\"/>\n", width - 170
-	text(width - 150, 35, "", "VHE")
-	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"nvhe\"/>\n", width - 100
-	text(width - 80, 35, "", "nVHE")
+	legend(width - 170, "vhe", "VHE")
+	legend(width - 100, "nvhe", "nVHE")
 
 	for (i = 0; i <= 9; i++) {
 		printf "<line x1=\"%d\" x2=\"%d\" y1=\"96\" y2=\"%d\" class=\"%s\"/>\n",

@@ -2,13 +2,6 @@
 # The picture of the figures of make savings, for the README: what each way to
 # have an NMI adds to workloads, and what backtraces cost. See bench-svg.awk.
 
-function text(x, y, class, s)
-{
-	gsub(/&/, "\\&amp;", s)
-	gsub(/</, "\\&lt;", s)
-	printf "<text x=\"%d\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, s
-}
-
 function bar(y, class, value, unit, s)
 {
 	if (value < 0)
@@ -16,13 +9,6 @@ function bar(y, class, value, unit, s)
 	printf "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" class=\"%s\"/>\n",
 	       left, y, value * unit, thick, class
 	text(left + value * unit + 6, y + thick - 2, "value", s)
-}
-
-function heading(s)
-{
-	y += 8
-	text(20, y + 12, "heading", s)
-	y += 22
 }
 
 function added(class, n, base)
@@ -53,24 +39,14 @@ function backtrace(class, n)
 END {
 	width = 940; left = 400; thick = 12; y = 82
 	height = 118 + n * (2 * thick + 12) + 60
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n",
-	       width, height, width, height
-	print "<style>"
-	print "text { font-family: 'DejaVu Sans', Verdana, Helvetica, sans-serif; font-size: 13px; fill: #24292f }"
-	print ".title { font-size: 19px; font-weight: bold }"
-	print ".note { fill: #57606a }"
-	print ".heading { font-weight: bold }"
-	print ".label { text-anchor: end }"
+	begin(width, height)
 	print ".value { font-size: 11px; fill: #57606a }"
 	print ".sdei { fill: #1f6feb } .nmi { fill: #d98a29 }"
-	print "</style>"
-	printf "<rect width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#f6f8fa\" stroke=\"#d0d7de\"/>\n", width, height
+	frame(width, height)
 	text(20, 34, "title", "What a Linux guest pays for being reachable")
 	text(20, 56, "note", "Instructions, guest and host together, counted by the emulator: latencies, of barriers above all, are not in them.")
-	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"sdei\"/>\n", width - 200
-	text(width - 180, 35, "", "SDEI")
-	printf "<rect x=\"%d\" y=\"24\" width=\"14\" height=\"12\" class=\"nmi\"/>\n", width - 120
-	text(width - 100, 35, "", "pseudo-NMI")
+	legend(width - 200, "sdei", "SDEI")
+	legend(width - 120, "nmi", "pseudo-NMI")
 
 	for (i = 1; i <= n; i++) {
 		if (i == 1)
