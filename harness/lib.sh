@@ -22,6 +22,15 @@ JOBS=${JOBS:-$(nproc)}
 
 say() { echo "  [$(basename "$0")] $*" >&2; }
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
+# pack DIR: an initramfs of what is in it, so that DIR/x becomes /x
+pack() { (cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0); }
+# tally FILE: count its lines "pass ..." and "fail ...", say it, and succeed if nothing failed
+tally() {
+	passed=$(grep -c '^pass' "$1" || :)
+	failed=$(grep -c '^fail' "$1" || :)
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
 export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
 # The selftests are compiled with absolute paths, which differ between clones.
 export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1
