@@ -11,6 +11,13 @@ BEGIN {
 }
 function say(result, what) { print result, where ": " what }
 
+# What the program says of a failure, before the line that counts
+/^#  +RUN/ { why = "" }
+/^#.*(Test terminated|Expected .* \(.*\))/ && why == "" { why = $0; sub(/^# */, "", why) }
+/^==== Test Assertion Failure/ && why == "" { expected = NR + 1 }
+NR == expected { why = $0; sub(/^ */, "", why) }
+/^  0x[0-9a-f]+ .* 0x[0-9a-f]+ / && expected && NR > expected { sub(/^ */, ""); why = why ": " $0; expected = 0 }
+
 /^1\.\.[0-9]+/ { plan = substr($1, 4) + 0 }
 /^(not )?ok [0-9]+/ {
 	ran++
@@ -21,7 +28,7 @@ function say(result, what) { print result, where ": " what }
 	else if (what ~ /# *SKIP/)
 		say("fail", what " (skipped)")
 	else if ($1 == "not") {
-		say("fail", what)
+		say("fail", what (why == "" ? "" : ": " why))
 		bad++
 	} else
 		say("pass", what)
