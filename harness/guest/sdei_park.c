@@ -12,17 +12,14 @@
 #include <linux/arm-smccc.h>
 #include <linux/arm_sdei.h>
 #include <linux/delay.h>
-#include <linux/kprobes.h>
 #include <linux/module.h>
 #include <uapi/linux/psci.h>
 #include <linux/smp.h>
 
 #include <asm/cputype.h>
 
-/* The uapi header of older kernels stops short of this one */
-#define EVENT_SIGNAL	0xc400002f
+#include "sdei_guest.h"
 
-#define SOFTWARE_EVENT	0
 #define PARKED_CPU	1
 
 static bool off;
@@ -40,18 +37,6 @@ static int park_handler(u32 event, struct pt_regs *regs, void *arg)
 	smp_store_release(&parked, true);
 	for (;;)
 		wfe();
-}
-
-/* The SDEI client of the kernel exports nothing to modules. */
-static void *kernel_function(const char *name)
-{
-	struct kprobe kp = { .symbol_name = name };
-
-	if (register_kprobe(&kp))
-		return NULL;
-	unregister_kprobe(&kp);
-
-	return kp.addr;
 }
 
 static void read_mpidr(void *mpidr)

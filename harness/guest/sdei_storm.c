@@ -36,7 +36,6 @@
 #include <linux/freezer.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
-#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -50,10 +49,7 @@
 #include <asm/daifflags.h>
 #include <asm/ptrace.h>
 
-/* The uapi header of older kernels stops short of this one */
-#define EVENT_SIGNAL	0xc400002f
-
-#define SOFTWARE_EVENT	0	/* every SDEI has it: software signalled */
+#include "sdei_guest.h"
 
 #define PATIENCE	(60ULL * NSEC_PER_SEC)	/* only if it never comes */
 
@@ -68,10 +64,6 @@ MODULE_PARM_DESC(take, "take event 0 away from the kernel's own use of it");
 static bool counting;		/* event 0 is ours */
 static bool has_critical;
 
-/*
- * The SDEI client of the kernel exports nothing to modules, and the kernel is
- * to be an unmodified one: ask kprobes where its functions are.
- */
 static struct {
 	int (*event_register)(u32 event, sdei_event_callback *cb, void *arg);
 	int (*event_enable)(u32 event);
@@ -79,17 +71,6 @@ static struct {
 	int (*event_unregister)(u32 event);
 	void (*kthread_set_per_cpu)(struct task_struct *k, int cpu);
 } kernel;
-
-static void *kernel_function(const char *name)
-{
-	struct kprobe kp = { .symbol_name = name };
-
-	if (register_kprobe(&kp))
-		return NULL;
-	unregister_kprobe(&kp);
-
-	return kp.addr;
-}
 
 static bool find_kernel_functions(void)
 {
