@@ -6,8 +6,8 @@
 # skips: "TEST WHY", the tests that are expected to be skipped
 BEGIN {
 	skips_test = skips_why = skips
-	sub(/ .*/, "", skips_test)
-	sub(/^[^ ]* /, "", skips_why)
+	sub(/[ \t].*/, "", skips_test)
+	sub(/^[^ \t]*[ \t]+/, "", skips_why)
 }
 function say(result, what) { print result, where ": " what }
 
