@@ -123,11 +123,11 @@ bool sb_requests_set[SENDERS];	/* REQ_SDEI, of a sender */
  * Which event the vCPU would take if those in @p were pending; 0: none.
  *
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
- *	unsigned long running = READ_ONCE(sdei->running);
+ *	unsigned long running = data_race(sdei->running);
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
  *	if (critical) running &= sdei->critical;
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_may_take:
- *	return !(running | READ_ONCE(sdei->masked));
+ *	return !(running | data_race(sdei->masked));
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
  *	unsigned long ready = pending & READ_ONCE(sdei->enabled);
  * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_next_event:
@@ -590,21 +590,21 @@ end_spin:	ipi;
 	 * without a look at the requests. What is pending is read first, and
 	 * what follows is done later.
 	 *
-	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_sdei_has_pending:
-	 *	return atomic_long_read(&sdei->pending) & sdei->enabled;
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_call:
+	 *	if (unlikely(atomic_long_read(&sdei->pending) & sdei->enabled))
+	 *		goto decline;
 	 *
 	 * PE_MASK
 	 */
-	:: !masked ->
+	:: !masked && !(pending & enabled_events) ->
 		masked = true;
 		goto guest
 	/*
 	 * PE_UNMASK
 	 *
-	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	if (kvm_hyp_sdei_has_pending(sdei))
-	 *		return false;
-	 *	ret = kvm_sdei_pe_unmask(sdei);
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_call:
+	 *	ret = kvm_sdei_pe_mask(sdei,
+	 *			       nr == SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK));
 	 */
 #ifdef FAST_UNMASK_WITH_EVENTS_PENDING
 	:: masked ->
@@ -616,8 +616,9 @@ end_spin:	ipi;
 	/*
 	 * EVENT_COMPLETE, EVENT_COMPLETE_AND_RESUME
 	 *
-	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	if (unlikely(!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_call:
+	 *	if (unlikely(!sdei->running))
+	 *		goto decline;
 	 */
 #ifdef FAST_COMPLETE_WITH_EVENTS_PENDING
 	:: running ->
@@ -629,10 +630,10 @@ end_spin:	ipi;
 	/*
 	 * EVENT_SIGNAL to itself: what is not pending never becomes so.
 	 *
-	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_hvc64:
-	 *	kvm_hyp_sdei_has_pending(sdei) ||
-	 *	!(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
-	 *	!kvm_sdei_may_take(sdei, false)))
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_call:
+	 *	if (unlikely(!(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
+	 * arch/arm64/kvm/hyp/include/hyp/sdei.h kvm_hyp_handle_call:
+	 *	!kvm_sdei_may_take(sdei, false) ||
 	 */
 	:: !(pending & enabled_events) && (enabled_events & NORMAL) && !running && !masked ->
 		atomic {
@@ -671,13 +672,14 @@ exit:
 		}
 		goto loop
 #endif
-	/* arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_pe_mask: WRITE_ONCE(sdei->masked, true); */
+	/* arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_pe_mask: WRITE_ONCE(sdei->masked, mask); */
 	:: !masked -> masked = true
-	/* arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_pe_unmask: WRITE_ONCE(sdei->masked, false); */
 	:: masked -> masked = false
 	/*
 	 * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_leave_handler:
-	 *	WRITE_ONCE(sdei->running, unlikely(critical) ? sdei->running & ~sdei->critical : 0);
+	 *	if (unlikely(critical)) running = sdei->running & ~sdei->critical;
+	 * arch/arm64/include/asm/kvm_sdei_state.h kvm_sdei_leave_handler:
+	 *	WRITE_ONCE(sdei->running, running);
 	 */
 	:: running -> running = (running & CRITICAL -> running & ~CRITICAL : 0)
 	/* arch/arm64/kvm/sdei.c kvm_sdei_private_reset: kvm_sdei_clear_registered(sdei, ~0UL); */

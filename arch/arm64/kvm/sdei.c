@@ -95,6 +95,7 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 {
 	struct user_pt_regs *regs = vcpu_gp_regs(vcpu);
 	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
+	struct kvm_sdei_vcpu_context *ctxt;
 	u32 num;
 
 	/*
@@ -112,8 +113,9 @@ static noinline void kvm_sdei_take_event(struct kvm_vcpu *vcpu, int slot)
 		kvm_sdei_end_step(vcpu);
 
 	num = vcpu->kvm->arch.sdei->events[slot].num;
-	regs->pc = kvm_sdei_enter_handler(vcpu, sdei, slot, num,
-					  sdei->critical & BIT(slot),
+	ctxt = kvm_sdei_context(sdei, sdei->critical & BIT(slot));
+	kvm_sdei_copy_regs(ctxt->regs, regs->regs, 0);
+	regs->pc = kvm_sdei_enter_handler(vcpu, sdei, ctxt, slot, num,
 					  regs->pc, regs->pstate);
 	regs->pstate = kvm_sdei_entry_pstate(vcpu, regs->pstate);
 
@@ -573,7 +575,7 @@ int kvm_sdei_call(struct kvm_vcpu *vcpu)
 		ret = kvm_sdei_event_disable(vcpu, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT):
-		ret = kvm_sdei_event_context(sdei, smccc_get_arg1(vcpu));
+		ret = kvm_sdei_event_context(sdei, (u32)smccc_get_arg1(vcpu));
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE):
 		ret = kvm_sdei_event_complete(vcpu);
@@ -595,10 +597,10 @@ int kvm_sdei_call(struct kvm_vcpu *vcpu)
 		ret = kvm_sdei_event_get_info(vcpu, slot);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK):
-		ret = kvm_sdei_pe_mask(sdei);
+		ret = kvm_sdei_pe_mask(sdei, true);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_UNMASK):
-		ret = kvm_sdei_pe_unmask(sdei);
+		ret = kvm_sdei_pe_mask(sdei, false);
 		break;
 	case SDEI_NR(SDEI_1_0_FN_SDEI_INTERRUPT_BIND):
 		ret = kvm_sdei_interrupt_bind(vcpu);

@@ -106,12 +106,12 @@ struct kvm_sdei_vcpu_context {
  *		tells about stale ones
  * @registered:	events with a registered handler
  * @enabled:	events whose handler may be called; a subset of @registered
+ * @masked:	1 if the PE is masked (PE_MASK), else 0
  * @running:	events whose handler has been entered and has not completed: at
  *		most one of each priority. Not registered and running is what
  *		the specification calls unregister pending
  * @critical:	events of critical priority: that of struct kvm_sdei, constant
  * @relative:	events registered in relative mode; a subset of @registered
- * @masked:	the PE is masked (PE_MASK)
  * @event:	registrations, by slot
  * @ctxt:	interrupted contexts, by priority
  *
@@ -124,10 +124,10 @@ struct kvm_sdei_vcpu {
 	atomic_long_t pending;
 	unsigned long registered;
 	unsigned long enabled;
+	unsigned long masked;
 	unsigned long running;
 	unsigned long critical;
 	unsigned long relative;
-	bool masked;
 	struct kvm_sdei_event event[KVM_SDEI_MAX_EVENTS];
 	struct kvm_sdei_vcpu_context ctxt[KVM_SDEI_NR_PRIORITIES];
 };

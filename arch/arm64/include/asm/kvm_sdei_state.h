@@ -62,17 +62,20 @@ static __always_inline u64 __kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
 
 #endif
 
-/* May the PE take an event, of that priority, if it has one (section 4.3.2)? */
+/*
+ * May the PE take an event, of that priority, if it has one (section 4.3.2)? To
+ * other threads than the vCPU's own, the answer is a hint.
+ */
 static __always_inline bool
 kvm_sdei_may_take(const struct kvm_sdei_vcpu *sdei, bool critical)
 {
-	unsigned long running = READ_ONCE(sdei->running);
+	unsigned long running = data_race(sdei->running);
 
 	/* Critical preempts normal, and nothing else does. */
 	if (critical)
 		running &= sdei->critical;
 
-	return !(running | READ_ONCE(sdei->masked));
+	return !(running | data_race(sdei->masked));
 }
 
 /*
@@ -109,11 +112,12 @@ kvm_sdei_context(struct kvm_sdei_vcpu *sdei, bool critical)
 			  &sdei->ctxt[SDEI_EVENT_PRIORITY_NORMAL];
 }
 
-/* x0 to x17, in pairs, without a call */
-static __always_inline void kvm_sdei_copy_regs(u64 *to, const u64 *from)
+/* x@first, which is even, to x17, in pairs, without a call */
+static __always_inline void
+kvm_sdei_copy_regs(u64 *to, const u64 *from, int first)
 {
 #pragma GCC unroll 9
-	for (int i = 0; i < KVM_SDEI_NR_REGS; i += 2) {
+	for (int i = first; i < KVM_SDEI_NR_REGS; i += 2) {
 		u64 a = from[i], b = from[i + 1];
 
 		to[i] = a;
@@ -135,30 +139,31 @@ kvm_sdei_entry_pstate(struct kvm_vcpu *vcpu, u64 pstate)
 }
 
 /*
- * Have the event @num in @slot, which is @critical or not, and which the PE
- * takes, interrupt the vCPU at @pc with @pstate (section 4.3). The registers
- * become those of the handler; the return value is its address, and its PSTATE
- * is kvm_sdei_entry_pstate().
+ * Have the event @num in @slot, which the PE takes, interrupt the vCPU at @pc
+ * with @pstate (section 4.3). @ctxt, that of the event's priority, has x0 to x17
+ * already. The registers become those of the handler; the return value is its
+ * address, and its PSTATE is kvm_sdei_entry_pstate().
  */
 static __always_inline u64
 kvm_sdei_enter_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
-		       int slot, u32 num, bool critical, u64 pc, u64 pstate)
+		       struct kvm_sdei_vcpu_context *ctxt, int slot, u32 num,
+		       u64 pc, u64 pstate)
 {
-	struct kvm_sdei_vcpu_context *ctxt = kvm_sdei_context(sdei, critical);
 	u64 *regs = vcpu_gp_regs(vcpu)->regs;
-	u64 entry = sdei->event[slot].entry;
+	u64 arg = sdei->event[slot].arg;
+	u64 entry;
 
-	kvm_sdei_copy_regs(ctxt->regs, regs);
+	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
+
 	ctxt->pc = pc;
 	ctxt->pstate = pstate;
 
 	regs[0] = num;
-	regs[1] = sdei->event[slot].arg;
+	regs[1] = arg;
 	regs[2] = pc;
 	regs[3] = pstate;
 
-	WRITE_ONCE(sdei->running, sdei->running | BIT(slot));
-
+	entry = sdei->event[slot].entry;
 	if (sdei->relative & BIT(slot))
 		entry += kvm_sdei_read_el1(vcpu, VBAR);
 
@@ -170,17 +175,19 @@ kvm_sdei_enter_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
  * become those that it has interrupted; so do PC and PSTATE, which are the
  * caller's to take from the context returned.
  */
-static __always_inline const struct kvm_sdei_vcpu_context *
+static __always_inline struct kvm_sdei_vcpu_context *
 kvm_sdei_leave_handler(struct kvm_vcpu *vcpu, struct kvm_sdei_vcpu *sdei,
 		       bool critical)
 {
-	const struct kvm_sdei_vcpu_context *ctxt;
+	struct kvm_sdei_vcpu_context *ctxt;
+	unsigned long running = 0;
 
-	WRITE_ONCE(sdei->running,
-		   unlikely(critical) ? sdei->running & ~sdei->critical : 0);
+	if (unlikely(critical))
+		running = sdei->running & ~sdei->critical;
+	WRITE_ONCE(sdei->running, running);
 
 	ctxt = kvm_sdei_context(sdei, critical);
-	kvm_sdei_copy_regs(vcpu_gp_regs(vcpu)->regs, ctxt->regs);
+	kvm_sdei_copy_regs(vcpu_gp_regs(vcpu)->regs, ctxt->regs, 0);
 
 	return ctxt;
 }
@@ -195,17 +202,19 @@ kvm_sdei_set_return(struct kvm_vcpu *vcpu, u64 pc, u64 pstate)
 
 /* EVENT_CONTEXT: x@reg of what the innermost handler has interrupted */
 static __always_inline s64
-kvm_sdei_event_context(struct kvm_sdei_vcpu *sdei, u32 reg)
+kvm_sdei_event_context(struct kvm_sdei_vcpu *sdei, u64 reg)
 {
+	const struct kvm_sdei_vcpu_context *ctxt;
+
 	if (!sdei->running)
 		return SDEI_DENIED;
 
 	if (reg >= KVM_SDEI_NR_REGS)
 		return SDEI_INVALID_PARAMETERS;
 
-	reg = array_index_nospec(reg, KVM_SDEI_NR_REGS);
+	ctxt = kvm_sdei_context(sdei, kvm_sdei_runs_critical(sdei));
 
-	return kvm_sdei_context(sdei, kvm_sdei_runs_critical(sdei))->regs[reg];
+	return ctxt->regs[array_index_nospec(reg, KVM_SDEI_NR_REGS)];
 }
 
 static __always_inline s64
@@ -216,21 +225,15 @@ kvm_sdei_event_status(const struct kvm_sdei_vcpu *sdei, int slot)
 	       ((sdei->running >> slot) & 1) << SDEI_EVENT_STATUS_RUNNING;
 }
 
-/* PE_MASK: 1 if the PE was not masked before */
-static __always_inline s64 kvm_sdei_pe_mask(struct kvm_sdei_vcpu *sdei)
+/* PE_MASK, or PE_UNMASK: 1 if the PE is masked now and was not before */
+static __always_inline s64
+kvm_sdei_pe_mask(struct kvm_sdei_vcpu *sdei, bool mask)
 {
-	bool changed = !sdei->masked;
+	s64 changed = mask & ~sdei->masked;
 
-	WRITE_ONCE(sdei->masked, true);
+	WRITE_ONCE(sdei->masked, mask);
 
 	return changed;
-}
-
-static __always_inline s64 kvm_sdei_pe_unmask(struct kvm_sdei_vcpu *sdei)
-{
-	WRITE_ONCE(sdei->masked, false);
-
-	return SDEI_SUCCESS;
 }
 
 #endif /* __ARM64_KVM_SDEI_STATE_H__ */

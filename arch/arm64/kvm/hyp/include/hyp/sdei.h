@@ -17,89 +17,99 @@
 #ifndef __ARM64_KVM_HYP_SDEI_H__
 #define __ARM64_KVM_HYP_SDEI_H__
 
-#include <hyp/adjust_pc.h>
-
 #include <linux/kvm_host.h>
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_hyp.h>
 #include <asm/kvm_sdei.h>
+#include <asm/kvm_sdei_fast.h>
 #include <asm/kvm_sdei_state.h>
 
 #include <kvm/arm_hypercalls.h>
 
-/* The number of the vCPU's call, or -1 if it is none that may be served here */
-static __always_inline int kvm_hyp_sdei_nr(struct kvm_vcpu *vcpu)
+/* What tells the syndrome of SMC from that of HVC: one bit */
+#define KVM_SDEI_ESR_SMC						\
+	((ESR_ELx_EC_SMC64 ^ ESR_ELx_EC_HVC64) << ESR_ELx_EC_SHIFT)
+
+/*
+ * The exit handler for HVC and SMC. Whoever comes here does so with interrupts
+ * off, and where RCU and tracepoints may not be used. Here, each instruction
+ * counts, those of text as well as those that are executed.
+ *
+ * Return: true if the call has been served; false if it is the run loop's, to
+ * which nothing has changed.
+ */
+static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 {
+	struct kvm_sdei_vcpu_context *ctxt;
 	u32 nr = vcpu_get_reg(vcpu, 0);
+	u64 pc, pstate, arg, resume, esr;
+	struct kvm_sdei_vcpu *sdei;
+	bool and_resume;
+	s64 ret;
 
 	/* The compiler is not to make one comparison of it: PSCI ends here. */
 	if (likely(!(nr & SDEI_1_0_FN_BASE & GENMASK(15, 0))))
-		return -1;
+		goto decline;
 
 	/* Nor is it to go by the function id any more. */
 	nr -= SDEI_1_0_FN_BASE;
 	OPTIMIZER_HIDE_VAR(nr);
 
 	if (nr >= BITS_PER_TYPE(vcpu->arch.sdei_fast) ||
-	    !((READ_ONCE(vcpu->arch.sdei_fast) >> nr) & 1))
-		return -1;
+	    !((vcpu->arch.sdei_fast >> nr) & 1) ||
+	    unlikely(READ_ONCE(kvm_sdei_nr_tracepoints)))
+		goto decline;
 
-	return nr;
-}
+	/* SMC is trapped: it is what the vCPU is to execute next. */
+	pc = read_sysreg_el2(SYS_ELR);
+	pstate = vcpu_gp_regs(vcpu)->pstate;
+	esr = kvm_vcpu_get_esr(vcpu);
+	if (unlikely(esr & KVM_SDEI_ESR_SMC)) {
+		if (esr & ESR_ELx_xVC_IMM_MASK)
+			goto decline;
 
-/*
- * Is there something to be delivered, now or after a call that changes nothing
- * about what is enabled?
- */
-static __always_inline bool
-kvm_hyp_sdei_has_pending(const struct kvm_sdei_vcpu *sdei)
-{
-	return atomic_long_read(&sdei->pending) & sdei->enabled;
-}
-
-/*
- * The exit handler for HVC. Whoever comes here does so with interrupts off, and
- * where RCU and tracepoints may not be used.
- *
- * Return: true if the call has been served; false if it is the run loop's, to
- * which nothing has changed.
- */
-static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
-{
-	const struct kvm_sdei_vcpu_context *ctxt;
-	int nr = kvm_hyp_sdei_nr(vcpu);
-	struct kvm_sdei_vcpu *sdei;
-	u64 pc, pstate, resume;
-	bool and_resume;
-	s64 ret;
-
-	if (nr < 0)
-		return false;
+		pc += 4;
+		pstate &= ~(PSR_BTYPE_MASK | DBG_SPSR_SS);
+	}
 
 	sdei = vcpu->arch.sdei_hyp;
+	/* By a load of its own, of 32 bits: nothing has to be cut off later. */
+	arg = (u32)vcpu_get_reg(vcpu, 1);
+	OPTIMIZER_HIDE_VAR(arg);
 
 	/* By far the most frequent one: a Linux guest makes four for each event. */
 	if (likely(nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT))) {
-		ret = kvm_sdei_event_context(sdei, vcpu_get_reg(vcpu, 1));
+		/* Errors are the run loop's. */
+		if (unlikely(!sdei->running || arg >= KVM_SDEI_NR_REGS))
+			goto decline;
+
+		ret = kvm_sdei_event_context(sdei, arg);
 		goto done;
 	}
 
+	/* Might something that is pending be deliverable after the call? */
+	if (unlikely(atomic_long_read(&sdei->pending) & sdei->enabled))
+		goto decline;
+
 	if (nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_SIGNAL)) {
 		/* The PE's own, for which it enters the handler at once? */
-		if (unlikely((u32)vcpu_get_reg(vcpu, 1) != KVM_SDEI_EVENT_SW ||
+		if (unlikely(!(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
 			     ((vcpu_get_reg(vcpu, 2) ^ read_sysreg(vmpidr_el2)) &
 			      MPIDR_HWID_BITMASK) ||
-			     kvm_hyp_sdei_has_pending(sdei) ||
-			     !(sdei->enabled & BIT(KVM_SDEI_SLOT_SW)) ||
-			     !kvm_sdei_may_take(sdei, false)))
-			return false;
+			     !kvm_sdei_may_take(sdei, false) ||
+			     arg != KVM_SDEI_EVENT_SW))
+			goto decline;
 
-		smccc_set_retval(vcpu, SDEI_SUCCESS, 0, 0, 0);
-		pstate = vcpu_gp_regs(vcpu)->pstate;
-		pc = kvm_sdei_enter_handler(vcpu, sdei, KVM_SDEI_SLOT_SW,
-					    KVM_SDEI_EVENT_SW, false,
-					    read_sysreg_el2(SYS_ELR), pstate);
+		/* The handler interrupts what comes after the call. */
+		ctxt = kvm_sdei_context(sdei, false);
+		ctxt->regs[0] = SDEI_SUCCESS;
+		ctxt->regs[1] = 0;
+		ctxt->regs[2] = 0;
+		ctxt->regs[3] = 0;
+		kvm_sdei_copy_regs(ctxt->regs, vcpu_gp_regs(vcpu)->regs, 4);
+		pc = kvm_sdei_enter_handler(vcpu, sdei, ctxt, KVM_SDEI_SLOT_SW,
+					    KVM_SDEI_EVENT_SW, pc, pstate);
 		goto exception;
 	}
 
@@ -108,9 +118,10 @@ static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 		and_resume = nr != SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE);
 		resume = vcpu_get_reg(vcpu, 1);
 
-		if (unlikely(!sdei->running || kvm_hyp_sdei_has_pending(sdei) ||
-			     (and_resume && !IS_ALIGNED(resume, 4))))
-			return false;
+		if (unlikely(!sdei->running))
+			goto decline;
+		if (and_resume && unlikely(!IS_ALIGNED(resume, 4)))
+			goto decline;
 
 		/*
 		 * Its PSTATE is one of EL0 or EL1: what the VMM may have
@@ -128,60 +139,33 @@ static inline bool kvm_hyp_handle_hvc64(struct kvm_vcpu *vcpu, u64 *exit_code)
 		goto exception;
 	}
 
-	switch (nr) {
-	case SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_STATUS):
-		if ((u32)vcpu_get_reg(vcpu, 1) != KVM_SDEI_EVENT_SW)
-			return false;
+	if (nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_STATUS)) {
+		if (arg != KVM_SDEI_EVENT_SW)
+			goto decline;
 		ret = kvm_sdei_event_status(sdei, KVM_SDEI_SLOT_SW);
-		break;
-	case SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK):
-		ret = kvm_sdei_pe_mask(sdei);
-		break;
-	default:
-		if (kvm_hyp_sdei_has_pending(sdei))
-			return false;
-		ret = kvm_sdei_pe_unmask(sdei);
-		break;
+	} else {
+		ret = kvm_sdei_pe_mask(sdei,
+				       nr == SDEI_NR(SDEI_1_0_FN_SDEI_PE_MASK));
 	}
 done:
 	smccc_set_retval(vcpu, ret, 0, 0, 0);
-	goto out;
+	goto jump;
 
 exception:
 	pstate = kvm_sdei_entry_pstate(vcpu, pstate);
 jump:
 	write_sysreg_el2(pc, SYS_ELR);
 	write_sysreg_el2(pstate, SYS_SPSR);
-out:
-	vcpu->stat.hvc_exit_stat++;
+
+	/* In the run loop, too, only HVC counts. */
+	if (likely(!(esr & KVM_SDEI_ESR_SMC)))
+		vcpu->stat.hvc_exit_stat++;
 
 	return true;
-}
 
-/*
- * The exit handler for SMC, which is trapped: it is what the vCPU is to execute
- * next, where HVC has been executed. And it does not count as HVC.
- */
-static inline bool kvm_hyp_handle_smc64(struct kvm_vcpu *vcpu, u64 *exit_code)
-{
-	u64 pc, pstate;
-
-	if (kvm_hyp_sdei_nr(vcpu) < 0 || kvm_vcpu_hvc_get_imm(vcpu))
-		return false;
-
-	pc = read_sysreg_el2(SYS_ELR);
-	pstate = *vcpu_cpsr(vcpu);
-	__kvm_skip_instr(vcpu);
-
-	if (kvm_hyp_handle_hvc64(vcpu, exit_code)) {
-		vcpu->stat.hvc_exit_stat--;
-		return true;
-	}
-
-	*vcpu_cpsr(vcpu) = pstate;
-	write_sysreg_el2(pstate, SYS_SPSR);
-	write_sysreg_el2(pc, SYS_ELR);
-
+decline:
+	/* The one place where that is put into a register, which is the vCPU's. */
+	barrier();
 	return false;
 }
 
