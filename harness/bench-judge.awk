@@ -17,19 +17,15 @@ function floor_of(file, mode, name)
 }
 
 # Of a figure in MODE: at most that many FLOORS; of another configuration than
-# host.config, that many INSTRUCTIONS, or 50 more for each of CALLS by SMC, which
-# are trapped, and skipped by hand.
-function at_most(mode, name, floors, instructions, calls,    p, f)
+# host.config, that many INSTRUCTIONS
+function at_most(mode, name, floors, instructions,    p, f)
 {
 	p = now[2, mode, name]
 	f = floor_of(2, mode, name)
 	if (config == "")
 		judge(mode, p <= floors * f, name " costs at most " floors " floors (" p " of " f ")")
-	else {
-		if (name ~ / \(SMC\)/)
-			instructions += 50 * calls
+	else
 		judge(mode, p <= instructions, name " costs at most " instructions " instructions (" p ")")
-	}
 }
 
 function flat(mode, what,    few, many)
@@ -105,13 +101,13 @@ END {
 			else if (kind == "other")
 				judge(mode, p <= b + 8, k " costs at most 8 instructions more than on the unpatched kernel (" b ", " p ")")
 			else if (kind == "call" && mode == "vhe")
-				at_most(mode, k, 1.09, 960, 1)
+				at_most(mode, k, 1.09, 960)
 			else if (kind == "fast")
-				at_most(mode, k, 0.22, 195, 1)
+				at_most(mode, k, 0.22, 195)
 			else if (kind == "trip")
-				at_most(mode, k, 0.52, 460, 2)
+				at_most(mode, k, 0.52, 460)
 			else if (kind == "linux")
-				at_most(mode, k, 1.4, 1220, 6)
+				at_most(mode, k, 1.4, 1220)
 
 			if (r == "")
 				judge(mode, 0, k " is not in the reference: run 'make bench" (config == "" ? "" : " CONFIG=" config) " UPDATE=1'")
