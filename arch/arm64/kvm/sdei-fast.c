@@ -10,25 +10,13 @@
 #include <asm/kvm_sdei.h>
 #include <asm/kvm_sdei_fast.h>
 
-#include <uapi/linux/arm_sdei.h>
-
-/* What <hyp/sdei.h> can serve */
-#define KVM_SDEI_FAST_CALLS						\
-	(SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_CONTEXT) |			\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_COMPLETE) |			\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME) |	\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_STATUS) |			\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_PE_MASK) |			\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_PE_UNMASK) |			\
-	 SDEI_NR_BIT(SDEI_1_0_FN_SDEI_EVENT_SIGNAL))
-
 int kvm_sdei_nr_tracepoints;
 
 /**
  * kvm_sdei_allow_fast() - allow a call to be served without leaving for the run
  * loop from now on
  * @vcpu: the vCPU that calls, of any VM, in its own thread
- * @func_id: the function, one of VERSION to SHARED_RESET
+ * @func_id: the function, one of KVM_SDEI_FAST_CALLS
  *
  * To be called where the run loop is about to serve the call: so it has passed
  * the VMM's filter, which does not change any more once a VM has run. A vCPU
@@ -43,7 +31,7 @@ void kvm_sdei_allow_fast(struct kvm_vcpu *vcpu, u32 func_id)
 		return;
 
 	vcpu->arch.sdei_hyp = kern_hyp_va(vcpu->arch.sdei);
-	vcpu->arch.sdei_fast |= SDEI_NR_BIT(func_id) & KVM_SDEI_FAST_CALLS;
+	vcpu->arch.sdei_fast |= SDEI_NR_BIT(func_id);
 }
 
 /**
