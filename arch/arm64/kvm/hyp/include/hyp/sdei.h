@@ -43,7 +43,7 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 {
 	struct kvm_sdei_vcpu_context *ctxt;
 	u32 nr = vcpu_get_reg(vcpu, 0);
-	u64 pc, pstate, arg, resume, esr;
+	u64 pc, pstate, arg, esr;
 	struct kvm_sdei_vcpu *sdei;
 	bool and_resume;
 	s64 ret;
@@ -74,13 +74,11 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 	}
 
 	sdei = vcpu->arch.sdei_hyp;
-	/* By a load of its own, of 32 bits: nothing has to be cut off later. */
-	arg = (u32)vcpu_get_reg(vcpu, 1);
-	OPTIMIZER_HIDE_VAR(arg);
+	arg = vcpu_get_reg(vcpu, 1);
 
 	/* By far the most frequent one: a Linux guest makes four for each event. */
 	if (likely(nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT))) {
-		/* Errors are the run loop's. */
+		/* Errors are the run loop's, and so is what only looks like one. */
 		if (unlikely(!sdei->running || arg >= KVM_SDEI_NR_REGS))
 			goto decline;
 
@@ -116,11 +114,10 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 	/* COMPLETE or COMPLETE_AND_RESUME: none below CONTEXT is served. */
 	if (nr <= SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE_AND_RESUME)) {
 		and_resume = nr != SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_COMPLETE);
-		resume = vcpu_get_reg(vcpu, 1);
 
 		if (unlikely(!sdei->running))
 			goto decline;
-		if (and_resume && unlikely(!IS_ALIGNED(resume, 4)))
+		if (and_resume && unlikely(!IS_ALIGNED(arg, 4)))
 			goto decline;
 
 		/*
@@ -135,7 +132,7 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 			goto jump;
 
 		kvm_sdei_set_return(vcpu, pc, pstate);
-		pc = resume;
+		pc = arg;
 		goto exception;
 	}
 
