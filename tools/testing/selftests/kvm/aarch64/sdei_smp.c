@@ -74,6 +74,7 @@ static void guest_setup_all(void)
 {
 	int i;
 
+	sdei_guest_warm_up();
 	for (i = 0; i < ARRAY_SIZE(all_events); i++)
 		sdei_guest_setup(all_events[i], 0, guest_count_handler);
 }

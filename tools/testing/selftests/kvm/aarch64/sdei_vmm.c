@@ -1705,6 +1705,30 @@ TEST_F(sdei_vmm, filter_denies_a_single_call)
 	sdei_vm_free(&svm);
 }
 
+/* Of those that KVM serves without its run loop once it has served them there */
+static void guest_denied_status(void)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		GUEST_ASSERT_CALL(SMCCC_RET_NOT_SUPPORTED, SDEI_EVENT_STATUS, EV_SOFT);
+		GUEST_ASSERT_CALL(i == 0 ? 0 : 1, SDEI_PE_MASK);
+		GUEST_ASSERT_CALL(0, SDEI_PE_UNMASK);
+	}
+	GUEST_DONE();
+}
+
+TEST_F(sdei_vmm, filter_denies_a_call_and_lets_its_neighbours_pass)
+{
+	struct sdei_vm svm;
+
+	sdei_vm_create(&svm, 1, variant->conduit, guest_denied_status);
+	ASSERT_ERR(0, set_filter(svm.vm, SDEI_1_0_FN_BASE + SDEI_EVENT_STATUS, 1,
+				 KVM_SMCCC_FILTER_DENY));
+	TEST_ASSERT_EQ(sdei_run(&svm, 0), SDEI_STAGE_DONE);
+	sdei_vm_free(&svm);
+}
+
 TEST_F(sdei_vmm, filter_forwards_the_calls_to_the_vmm)
 {
 	struct kvm_run *run;

@@ -179,6 +179,12 @@ static inline int64_t sdei_signal_self(void)
 	return sdei_call(SDEI_EVENT_SIGNAL, EV_SOFT, sdei_guest_mpidr());
 }
 
+/*
+ * Make each call once that KVM can serve without leaving for its run loop, which
+ * it does from the second time on. The PE is in its reset state, and stays there.
+ */
+void sdei_guest_warm_up(void);
+
 /* Register and enable @event; @handler serves every event of the guest. */
 void sdei_guest_setup(uint64_t event, uint64_t arg, sdei_handler_fn handler);
 

@@ -80,6 +80,17 @@ void sdei_guest_resume_dispatch(struct ex_regs *regs)
 	sdei_guest_resumed(regs);
 }
 
+void sdei_guest_warm_up(void)
+{
+	sdei_call(SDEI_EVENT_CONTEXT, 0);
+	sdei_call(SDEI_EVENT_COMPLETE, 0);
+	sdei_call(SDEI_EVENT_COMPLETE_AND_RESUME, 0);
+	sdei_call(SDEI_EVENT_STATUS, EV_SOFT);
+	sdei_call(SDEI_PE_UNMASK);
+	sdei_call(SDEI_PE_MASK);
+	sdei_signal_self();
+}
+
 void sdei_guest_setup(uint64_t event, uint64_t arg, sdei_handler_fn handler)
 {
 	sdei_guest_handler = handler;
@@ -240,6 +251,7 @@ uint64_t sdei_run(struct sdei_vm *svm, unsigned int vcpu)
 
 static void guest_run_function(void (*fn)(void))
 {
+	sdei_guest_warm_up();
 	fn();
 	GUEST_DONE();
 }
