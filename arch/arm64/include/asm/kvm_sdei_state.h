@@ -69,12 +69,14 @@ static __always_inline u64 __kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
 static __always_inline bool
 kvm_sdei_may_take(const struct kvm_sdei_vcpu *sdei, bool critical)
 {
+	/* Only for other threads a race, and a hint. */
 	unsigned long running = data_race(sdei->running);
 
 	/* Critical preempts normal, and nothing else does. */
 	if (critical)
 		running &= sdei->critical;
 
+	/* Likewise */
 	return !(running | data_race(sdei->masked));
 }
 
