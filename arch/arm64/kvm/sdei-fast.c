@@ -21,13 +21,18 @@ int kvm_sdei_nr_tracepoints;
  * To be called where the run loop is about to serve the call: so it has passed
  * the VMM's filter, which does not change any more once a VM has run. A vCPU
  * that the VMM debugs is not allowed anything; when the VMM begins to debug,
- * what has been allowed is forgotten. There is nothing else in the way: a vCPU
- * with SDEI has neither EL2 nor AArch32 EL1, and what runs in protected mode is
- * the hypervisor's own copy of the vCPU, which is never allowed anything.
+ * what has been allowed is forgotten. Nor is one in protected mode, where the
+ * hypervisor runs its own copy of the vCPU and reaches nothing of the host's.
+ * There is nothing else in the way: a vCPU with SDEI has neither EL2 nor AArch32
+ * EL1. May sleep.
  */
 void kvm_sdei_allow_fast(struct kvm_vcpu *vcpu, u32 func_id)
 {
-	if (!vcpu_has_sdei(vcpu) || vcpu->guest_debug)
+	if (!vcpu_has_sdei(vcpu) || vcpu->guest_debug || is_protected_kvm_enabled())
+		return;
+
+	/* On nVHE, EL2 has it mapped from now on, like the vCPU. */
+	if (kvm_share_hyp(vcpu->arch.sdei, vcpu->arch.sdei + 1))
 		return;
 
 	vcpu->arch.sdei_hyp = kern_hyp_va(vcpu->arch.sdei);

@@ -82,13 +82,11 @@ void kvm_sdei_destroy_vm(struct kvm *kvm)
  * kvm_sdei_vcpu_create() - allocate the SDEI state of a vCPU
  * @vcpu: the vCPU that is being created
  *
- * Return: 0, also for a VM without SDEI, which gets none; -ENOMEM, or what
- * kvm_share_hyp() returns.
+ * Return: 0, also for a VM without SDEI, which gets none; -ENOMEM.
  */
 int kvm_sdei_vcpu_create(struct kvm_vcpu *vcpu)
 {
 	struct kvm_sdei_vcpu *sdei;
-	int ret;
 
 	BUILD_BUG_ON(sizeof(*sdei) > SZ_1K);
 	BUILD_BUG_ON(KVM_SDEI_MAX_EVENTS > BITS_PER_LONG);
@@ -99,13 +97,6 @@ int kvm_sdei_vcpu_create(struct kvm_vcpu *vcpu)
 	sdei = kzalloc(sizeof(*sdei), GFP_KERNEL_ACCOUNT);
 	if (!sdei)
 		return -ENOMEM;
-
-	/* Within reach of nVHE code, like the rest of the vCPU */
-	ret = kvm_share_hyp(sdei, sdei + 1);
-	if (ret) {
-		kfree(sdei);
-		return ret;
-	}
 
 	sdei->critical = vcpu->kvm->arch.sdei->critical;
 	vcpu->arch.sdei = sdei;
@@ -120,14 +111,8 @@ int kvm_sdei_vcpu_create(struct kvm_vcpu *vcpu)
  */
 void kvm_sdei_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
-	struct kvm_sdei_vcpu *sdei = vcpu->arch.sdei;
-
-	if (!sdei)
-		return;
-
+	kfree(vcpu->arch.sdei);
 	vcpu->arch.sdei = NULL;
-	kvm_unshare_hyp(sdei, sdei + 1);
-	kfree(sdei);
 }
 
 /*

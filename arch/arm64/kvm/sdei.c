@@ -12,8 +12,8 @@
  * to the next. The word that holds what is pending is the only one that other
  * threads write. Whoever sets a bit there requests KVM_REQ_SDEI afterwards and
  * kicks the vCPU, which then delivers on its way into the guest. The vCPU's own
- * calls can make a pending event deliverable, too: each of them ends by
- * delivering what can be delivered.
+ * calls can make a pending event deliverable, too: each that is served here ends
+ * by delivering what can be delivered.
  */
 
 #include <linux/bitops.h>

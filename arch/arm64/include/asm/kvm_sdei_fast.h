@@ -25,8 +25,9 @@
 
 /*
  * The number of tracepoints that are on and are to show every call: if it is
- * not 0, all are the run loop's. In .bss, which EL2 may read. Not a static key:
- * in protected mode, the hypervisor's code can't be patched any more.
+ * not 0, all are the run loop's. In .bss, which EL2 has mapped, but not in
+ * protected mode: to be read only if the vCPU may have calls served. Not a
+ * static key: in protected mode, the hypervisor's code can't be patched any more.
  */
 extern int kvm_sdei_nr_tracepoints;
 

@@ -4,8 +4,9 @@
  * leads from one to the next.
  *
  * For those who serve the guest's calls: the run loop, and the exit handlers of
- * the hypervisor. All of this is for the vCPU's own thread; @pending, which
- * others write, is the caller's business. "Section" refers to Arm DEN0054C.
+ * the hypervisor. All of this is for the vCPU's own thread, but for the question
+ * of what could be taken. What is pending, which others write, is the caller's
+ * business. "Section" refers to Arm DEN0054C.
  *
  * An event's state on a PE is one bit in each of four words of struct
  * kvm_sdei_vcpu. This is what the calls do to it (section 6.1), for an event
@@ -69,7 +70,7 @@ static __always_inline u64 __kvm_sdei_read_el1(struct kvm_vcpu *vcpu, int reg)
 static __always_inline bool
 kvm_sdei_may_take(const struct kvm_sdei_vcpu *sdei, bool critical)
 {
-	/* Only for other threads a race, and a hint. */
+	/* A race if another thread asks, to which the answer is a hint. */
 	unsigned long running = data_race(sdei->running);
 
 	/* Critical preempts normal, and nothing else does. */

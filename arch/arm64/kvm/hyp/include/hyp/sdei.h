@@ -9,9 +9,10 @@
  * the run loop, before anything has changed.
  *
  * The one thing that other threads change meanwhile is what is pending. If
- * anything is, and enabled, the calls after which it could be deliverable are
- * left to the run loop. If something becomes so afterwards, its sender's kick
- * makes the vCPU leave the guest, and KVM_REQ_SDEI delivers it.
+ * anything is, and enabled, all calls but EVENT_CONTEXT are left to the run
+ * loop, as it could be deliverable after them. If something becomes so
+ * afterwards, its sender's kick makes the vCPU leave the guest, and KVM_REQ_SDEI
+ * delivers it.
  */
 
 #ifndef __ARM64_KVM_HYP_SDEI_H__
@@ -56,6 +57,7 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 	nr -= SDEI_1_0_FN_BASE;
 	OPTIMIZER_HIDE_VAR(nr);
 
+	/* In protected mode none is allowed, and the tracepoints' is out of reach. */
 	if (nr >= BITS_PER_TYPE(vcpu->arch.sdei_fast) ||
 	    !((vcpu->arch.sdei_fast >> nr) & 1) ||
 	    unlikely(READ_ONCE(kvm_sdei_nr_tracepoints)))
@@ -76,7 +78,7 @@ static inline bool kvm_hyp_handle_call(struct kvm_vcpu *vcpu, u64 *exit_code)
 	sdei = vcpu->arch.sdei_hyp;
 	arg = vcpu_get_reg(vcpu, 1);
 
-	/* By far the most frequent one: a Linux guest makes four for each event. */
+	/* By far the most frequent one: Linux makes four for each event, or five. */
 	if (likely(nr == SDEI_NR(SDEI_1_0_FN_SDEI_EVENT_CONTEXT))) {
 		/* Errors are the run loop's, and so is what only looks like one. */
 		if (unlikely(!sdei->running || arg >= KVM_SDEI_NR_REGS))
@@ -161,7 +163,7 @@ jump:
 	return true;
 
 decline:
-	/* The one place where that is put into a register, which is the vCPU's. */
+	/* Keep the compiler from setting x0, where @vcpu is, ahead of each branch. */
 	barrier();
 	return false;
 }
