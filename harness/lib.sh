@@ -31,6 +31,39 @@ tally() {
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
+# watched LOG ABOUT WHAT COMMAND...: run it with its output in LOG. Says every 20
+# seconds how far WHAT is, of ABOUT lines in LOG or as ninja counts; if it fails,
+# what went wrong and where all of it can be read.
+watched() (
+	log=$1 about=$2 what=$3
+	shift 3
+	"$@" > "$log" 2>&1 9>&- & pid=$!
+	(
+		began=$(date +%s) i=0
+		while sleep 1 && kill -0 $pid 2>/dev/null; do
+			i=$((i + 1))
+			[ $((i % 20)) -ne 0 ] ||
+				awk -v what="$what" -v about="$about" -v took=$(($(date +%s) - began)) '
+					match($0, /^\[[0-9]+\/[0-9]+\]/) {
+						split(substr($0, 2, RLENGTH - 2), ninja, "/")
+					}
+					END {
+						n = ninja[1] ? ninja[1] : NR
+						m = ninja[2] ? ninja[2] : about
+						left = ""
+						if (n * 10 > m && n < m)
+							left = sprintf(", %d min left", took * (m - n) / n / 60 + 1)
+						print what ": " n " of " (ninja[2] ? "" : "about ") m " steps" left
+					}' "$log" | while read -r line; do say "$line"; done
+		done
+	) 9>&- & ticker=$!
+	if ! wait $pid; then
+		kill $ticker 2>/dev/null || :
+		grep -n -m 20 -E 'rror|FAILED|\*\*\*' "$log" >&2 || tail -n 20 "$log" >&2
+		die "$what failed; all of its output is in $log."
+	fi
+	kill $ticker 2>/dev/null || :
+)
 export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
 # The selftests are compiled with absolute paths, which differ between clones.
 export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1
