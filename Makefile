@@ -28,7 +28,7 @@ MAKEOVERRIDES =
 unexport T M
 
 .PHONY: help setup kernel test test-debug test-kcsan coverage soak mutants model bench savings shell demo series series-check qemu-series qemu-series-check \
-	qemu-test test-guest test-mainline migrate docs-check clean distclean
+	qemu-test test-guest test-mainline migrate docs-check bases-test clean distclean
 
 help:
 	@echo 'make demo          see a Linux guest take an SDEI event with its interrupts masked'
@@ -64,6 +64,7 @@ help:
 	@echo '                   (MIGRATIONS=100, FILES=20, LOOKS=400, RESETS=10: how often;'
 	@echo '                   GUEST=mainline: with the kernel of that base; M=nvhe)'
 	@echo 'make docs-check    the documentation, with Sphinx'
+	@echo 'make bases-test    what becomes of the mainline base once Debian has gone on, with made-up kernels'
 	@echo 'make kernel        build the host kernel and the selftests only'
 	@echo 'make setup         install the Debian packages that all this needs'
 	@echo 'make clean         remove build/ (downloads and compiler results stay in the cache)'
@@ -134,6 +135,9 @@ migrate: setup
 
 docs-check: setup
 	@harness/docs-check $(BASE)
+
+bases-test: setup
+	@harness/bases-test
 
 clean:
 	rm -rf build

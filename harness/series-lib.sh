@@ -3,6 +3,7 @@
 #
 # What the scripts about bases and series share. Sourced, from any directory; leaves the caller in the
 # repository's top directory with $top, $here (where the user is), $build and, after load_base, $base and the base_* variables set.
+# SDEI_BASES and SDEI_BUILD put other directories in the place of bases and build, for harness/bases-test.
 #
 # A step is a directory series/NN-topic: its message, its owned files (files) and its hunks (BASE.patch).
 # Steps are applied in a scratch repository that holds nothing but the files which the series touches.
@@ -12,7 +13,9 @@
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 here=$PWD
 cd "$top" || exit
-build=build
+bases=${SDEI_BASES:-bases}
+build=${SDEI_BUILD:-build}
+cache=${SDEI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-arm64-sdei}
 export LC_ALL=C
 
 me=$(basename -- "$0")
@@ -50,16 +53,19 @@ load_base() {
 	case $base in
 	''|*/*|.*) die "'$base' is no name of a base; there are: $(all_bases)." ;;
 	esac
-	[ -f "bases/$base" ] || die "there is no base '$base'; there are: $(all_bases)."
+	[ -f "$bases/$base" ] || die "there is no base '$base'; there are: $(all_bases)."
 	base_version='' base_package='' base_tarball='' base_suite='' base_home='' base_paths=''
-	base_selftests=''
+	base_selftests='' base_oldest=''
 	# shellcheck source=/dev/null
-	. "./bases/$base"
+	case $bases in
+	/*) . "$bases/$base" ;;
+	*) . "./$bases/$base" ;;
+	esac
 	src=$build/$base/src
 }
 
 all_bases() {
-	(cd bases && ls) | tr '\n' ' ' | sed 's/ $//'
+	(cd "$bases" && ls) | tr '\n' ' ' | sed 's/ $//'
 }
 
 steps() {
@@ -146,7 +152,8 @@ scratch=
 make_scratch() {
 	need git awk
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/series.XXXXXX")
-	trap 'rm -rf "$scratch"' EXIT
+	# shellcheck disable=SC2064	# This directory, whatever the variable says later
+	trap "rm -rf '$scratch'" EXIT
 	trap 'exit 1' HUP INT TERM
 	plain_git init -q --bare --template= "$scratch/git"
 	# The kernel's own, for the function names in hunk headers
@@ -254,19 +261,132 @@ kernel_version() {
 	     END { if (v["VERSION"] != "") print v["VERSION"] "." v["PATCHLEVEL"] "." v["SUBLEVEL"] v["EXTRAVERSION"] }' "$1"
 }
 
-# The whole series on top of the base's pristine source: prints the tree after the last step.
-# The trees after each step are left in $scratch/trees, one line each: "step tree".
-base_trees() {
+# steps_on INDEX READER VERSION [literal]: the whole series on top of what READER reads, a Linux VERSION. Leaves the
+# trees in $scratch/INDEX.trees, a line each, "step tree", the first one that of the pristine files.
+#
+# Hunks that do not fit are merged as far as that goes, which is said, and counted in $scratch/merged; where it
+# does not go, the function fails once all steps have been tried, with "step: reason" in $scratch/unfit. With
+# 'literal', it fails at the first hunk that does not fit as it is.
+steps_on() {
 	hunk_files "$base" >"$scratch/hunk.files"
-	add_sources base read_src "$scratch/hunk.files"
-	: >"$scratch/trees"
-	[ -f "$scratch/base" ] || sgit base read-tree --empty
-	say "- $(sgit base write-tree)" >>"$scratch/trees"
-	bt_version=$(kernel_version "$src/Makefile")
-	for bt_step in $(steps); do
-		add_owned base "$bt_step" read_src "Linux $bt_version"
-		apply_hunks base "$bt_step" ||
-			die "step $bt_step: the hunks of series/$bt_step/$base.patch in $(misfits) do not fit base $base (Linux $bt_version)."
-		say "$bt_step $(sgit base write-tree)" >>"$scratch/trees"
+	add_sources "$1" "$2" "$scratch/hunk.files"
+	[ -f "$scratch/$1" ] || sgit "$1" read-tree --empty
+	say "- $(sgit "$1" write-tree)" >"$scratch/$1.trees"
+	: >"$scratch/merged"
+	: >"$scratch/unfit"
+	[ "${4:-}" = literal ] || rm -rf "$build/$base/conflicts"
+	for so_step in $(steps); do
+		add_owned "$1" "$so_step" "$2" "Linux $3"
+		if ! apply_hunks "$1" "$so_step"; then
+			[ "${4:-}" != literal ] || return 1
+			[ -s "$scratch/misfits" ] || die "step $so_step: git cannot read series/$so_step/$base.patch: $(misfits)."
+			merge_hunks "$1" "$so_step" "$2" "$3"
+		fi
+		say "$so_step $(sgit "$1" write-tree)" >>"$scratch/$1.trees"
 	done
+	[ ! -s "$scratch/unfit" ]
+}
+
+# merge_hunks INDEX STEP READER VERSION: one file at a time: literally; or by a three-way merge, with the source that
+# the hunks were made on as the common ancestor; or, where there is no such source any more, at the place
+# that has the next lines of a hunk's context.
+merge_hunks() {
+	patch_files "series/$2/$base.patch" >"$scratch/merge.files"
+	while read -r mh_path; do
+		if sgit "$1" apply --cached --whitespace=nowarn --include="$mh_path" "series/$2/$base.patch" 2>/dev/null; then
+			continue
+		fi
+		if ! sgit "$1" cat-file blob ":$mh_path" >"$scratch/mine" 2>/dev/null; then
+			say "$2: there is no $mh_path, which its hunks change" >>"$scratch/unfit"
+			continue
+		fi
+		# A file that one step has been left out of does not have what the next one expects.
+		if grep -q "^[^:]*: $mh_path\( \|\$\)" "$scratch/unfit"; then
+			say "$2: $mh_path again" >>"$scratch/unfit"
+			continue
+		fi
+		[ -f "$scratch/ancestor" ] || find_ancestor "$3" >"$scratch/ancestor"
+		if [ -s "$scratch/ancestor" ]; then
+			mh_how="merged into $mh_path with Linux $(cat "$scratch/ancestor") as the ancestor"
+			merge_three "$1" "$2" "$mh_path" "$4"
+		else
+			mh_how="put into $mh_path with a line of context each, as the source that the hunks were made on is not at hand for a merge"
+			sgit "$1" apply --cached --whitespace=nowarn -C1 --include="$mh_path" "series/$2/$base.patch" 2>/dev/null
+		fi || {
+			say "$2: $mh_path" >>"$scratch/unfit"
+			continue
+		}
+		say "step $2: $mh_how: look at it" | tee -a "$scratch/merged"
+	done <"$scratch/merge.files"
+}
+
+# merge_three INDEX STEP FILE VERSION: leaves what it cannot merge in build/BASE/conflicts.
+merge_three() {
+	mt_before=$(awk -v s="$2" '$1 == s { print last } { last = $2 }' "$scratch/ancestor.trees")
+	mt_after=$(awk -v s="$2" '$1 == s { print $2 }' "$scratch/ancestor.trees")
+	sgit "$1" cat-file blob "$mt_before:$3" >"$scratch/before"
+	sgit "$1" cat-file blob "$mt_after:$3" >"$scratch/after"
+	if ! plain_git merge-file -q -L "Linux $4" -L before -L "$2" "$scratch/mine" "$scratch/before" "$scratch/after"; then
+		mkdir -p "$build/$base/conflicts/$(dirname -- "$3")"
+		cp "$scratch/mine" "$build/$base/conflicts/$3"
+		return 1
+	fi
+	case $(sgit "$1" ls-files -s -- "$3") in 100755*) chmod +x "$scratch/mine" ;; *) chmod -x "$scratch/mine" ;; esac
+	add_blob "$1" "$scratch/mine" "$3"
+}
+
+# find_ancestor READER: prints the version of a source that all hunks fit as they are, and leaves its trees in
+# $scratch/ancestor.trees; prints nothing if there is none. It may be the base's source, unless that is what is
+# being patched; or what the user has put at build/BASE/ancestor; or of a package that was downloaded before.
+find_ancestor() {
+	if [ "$1" != read_src ]; then
+		harness/source "$base" >&2 || :
+		! try_ancestor "$src" || return 0
+	fi
+	! try_ancestor "$build/$base/ancestor" || return 0
+	for fa_deb in "$cache"/apt/*/archives/"$base_package"_*.deb "$cache/$base_package"_*.deb; do
+		[ ! -f "$fa_deb" ] || say "$(dpkg-deb -f "$fa_deb" Version) $fa_deb"
+	done | sort -V -r >"$scratch/debs"
+	{ say Makefile; cat "$scratch/hunk.files"; } | sed 's|^|*/|' >"$scratch/debs.files"
+	while read -r fa_version fa_deb; do
+		# What the base's source was unpacked from has been tried, or is what is being patched.
+		[ "$(cat "$src/.unpacked" 2>/dev/null)" != "$base_package $fa_version" ] || continue
+		warn "looking at $base_package $fa_version as an ancestor for merges"
+		rm -rf "$scratch/debs.tree"
+		mkdir "$scratch/debs.tree"
+		# It does not have all of these files: some are ours.
+		dpkg-deb --fsys-tarfile "$fa_deb" | tar -xO "./$base_tarball" |
+			tar -C "$scratch/debs.tree" --strip-components=1 --wildcards --no-wildcards-match-slash \
+				-T "$scratch/debs.files" -xJ 2>/dev/null || :
+		! try_ancestor "$scratch/debs.tree" || return 0
+	done <"$scratch/debs"
+}
+
+# try_ancestor DIR. Called from among the steps of another kernel, whose files and place among them it leaves alone;
+# the scratch repository is for both.
+try_ancestor() {
+	[ -f "$1/Makefile" ] || return 1
+	rm -rf "$scratch/aside"
+	mkdir "$scratch/aside"
+	ln -s ../git "$scratch/aside/git"
+	ta_version=$(kernel_version "$1/Makefile")
+	ta_scratch=$scratch ta_step=$so_step ta_fits=yes
+	scratch=$scratch/aside ancestor=$1
+	steps_on ancestor read_ancestor "$ta_version" literal || ta_fits=
+	scratch=$ta_scratch so_step=$ta_step
+	[ -n "$ta_fits" ] || return 1
+	mv "$scratch/aside/ancestor.trees" "$scratch/"
+	say "$ta_version"
+}
+
+read_ancestor() {
+	[ -f "$ancestor/$1" ] && cp -p "$ancestor/$1" "$2"
+}
+
+# does_not_fit VERSION [SENTENCE]: says what is in $scratch/unfit, and ends.
+does_not_fit() {
+	warn "the hunks of base $base do not fit Linux $1, and cannot be merged, in"
+	sed 's/^/    step /' "$scratch/unfit" >&2
+	[ ! -d "$build/$base/conflicts" ] || warn "what git made of it, with conflict markers, is in $build/$base/conflicts."
+	die "this kernel needs hunks of its own: CONTRIBUTING.md says how, in 'Adding a base kernel'.${2:+ $2}"
 }
