@@ -199,15 +199,28 @@ add_blob() {
 	sgit "$1" update-index --add --cacheinfo "$ab_mode,$(sgit "$1" hash-object -w --no-filters -- "$2"),$3"
 }
 
+# add_blobs INDEX: the same for many, "FILE<tab>PATH" a line on standard input, in the time of one.
+add_blobs() {
+	cat >"$scratch/blobs"
+	cut -f1 "$scratch/blobs" | sgit "$1" hash-object -w --no-filters --stdin-paths >"$scratch/blobs.names"
+	paste "$scratch/blobs.names" "$scratch/blobs" | while IFS='	' read -r ab_name ab_file ab_path; do
+		ab_mode=100644
+		[ ! -x "$ab_file" ] || ab_mode=100755
+		printf '%s %s\t%s\n' "$ab_mode" "$ab_name" "$ab_path"
+	done | sgit "$1" update-index --add --index-info
+}
+
 # add_sources INDEX READER LIST: enters the files in LIST as far as the kernel tree has them.
 # READER PATH TO copies one file out of the kernel tree, and fails where there is none.
 add_sources() {
+	rm -rf "$scratch/in"
+	mkdir "$scratch/in"
+	as_number=0
 	while read -r as_path; do
-		if "$2" "$as_path" "$scratch/blob"; then
-			add_blob "$1" "$scratch/blob" "$as_path"
-		fi
-		rm -f "$scratch/blob"
-	done <"$3"
+		as_number=$((as_number + 1))
+		! "$2" "$as_path" "$scratch/in/$as_number" || printf '%s\t%s\n' "$scratch/in/$as_number" "$as_path"
+	done <"$3" >"$scratch/in.list"
+	add_blobs "$1" <"$scratch/in.list"
 }
 
 read_src() {
@@ -222,8 +235,8 @@ add_owned() {
 		[ -f "$ao_ours" ] || die "series/$2/files lists $ao_ours, which does not exist."
 		! "$3" "$ao_theirs" "$scratch/blob" ||
 			die "step $2 adds $ao_theirs, but $4 has such a file already."
-		add_blob "$1" "$ao_ours" "$ao_theirs"
 	done <"$scratch/step.owned"
+	[ ! -s "$scratch/step.owned" ] || add_blobs "$1" <"$scratch/step.owned"
 }
 
 # apply_hunks INDEX STEP: applies the hunks literally (moved lines are allowed, changed context is not).
