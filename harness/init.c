@@ -13,6 +13,9 @@
  *	test NAME SECONDS PROGRAM [ARGUMENT]...
  *	run NAME SECONDS COMMAND LINE	the same through the shell, shown on the
  *					console as well
+ *	slow PERCENT PATIENCE		the seconds below are of an idle machine, times
+ *					PATIENCE; this one takes PERCENT of its time now.
+ *					Programs see that in SDEI_SLOW and SDEI_PATIENCE
  *	path off|flip			no SDEI call takes KVM's fast path from here
  *					on; now it does, now it does not
  *	shell				a prompt on the console
@@ -23,8 +26,13 @@
  *	begin NAME
  *	| a line that the test printed
  *	took NAME SECONDS
- *	end NAME exit N | end NAME signal N | end NAME timeout SECONDS
+ *	end NAME exit N | end NAME signal N | end NAME timeout IN WORDS
+ *	slow PERCENT			how slow the machine is, for all that is known
+ *	lost NAME SECONDS		which do not count: so much slower was it
  *	done
+ *
+ * "init slowness", run by a program, prints how slow the machine is at that moment,
+ * in percent of what is usual.
  *
  * Where the kernel looks for leaks, the last program is "kmemleak", and its
  * output what has leaked.
@@ -283,6 +291,94 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/*
+ * How slow is this machine? A piece of work tells, which takes WORK_SECONDS on an idle
+ * one.
+ */
+#define WORK_SECONDS	0.4
+#define WORK_TURNS	200000000
+
+static double slowness = 1;	/* when the job began */
+static double patience = 1;	/* what the user adds, as a factor */
+static double work_seconds;	/* 0: nobody has asked */
+
+static double work(void)
+{
+	double start = now();
+
+	for (unsigned int i = 0; i < WORK_TURNS; i++)
+		asm volatile("");
+	return now() - start;
+}
+
+static double slowness_now(void)
+{
+	double times = work_seconds ? work() / work_seconds : 1;
+
+	return times < 1 ? 1 : times;
+}
+
+/*
+ * When a program's seconds are over, they are looked at again: each counts as much
+ * less as the machine was slower. Then it has the rest of them, and so on.
+ */
+#define SECONDS_BETWEEN_LOOKS	5
+
+struct patience {
+	double start, counted;		/* up to here */
+	double spent;			/* so much of what there is */
+	double slowness;		/* at that moment */
+};
+
+static int is_over(struct patience *p, const char *name, double seconds)
+{
+	double passed = now() - p->counted, slow_now, spent;
+
+	seconds *= patience;
+	if (passed < seconds - p->spent || passed < SECONDS_BETWEEN_LOOKS)
+		return 0;
+	slow_now = slowness_now();
+	spent = passed / ((p->slowness + slow_now) / 2);
+	report("lost %s %.0f", name, passed - spent);
+	p->counted += passed;
+	p->spent += spent;
+	p->slowness = slow_now;
+	return p->spent >= seconds;
+}
+
+static void set_slowness(double outside, double user)
+{
+	double seconds = work();
+	char value[32];
+
+	slowness = seconds / WORK_SECONDS;
+	if (slowness < outside)
+		slowness = outside;
+	if (slowness < 1)
+		slowness = 1;
+	if (user > 1)
+		patience = user;
+	/* What others did meanwhile they may not do later. */
+	work_seconds = seconds / slowness;
+
+	report("slow %.0f", slowness * 100);
+	snprintf(value, sizeof(value), "%.0f", slowness * 100);
+	setenv("SDEI_SLOW", value, 1);
+	snprintf(value, sizeof(value), "%.0f", patience);
+	setenv("SDEI_PATIENCE", value, 1);
+	snprintf(value, sizeof(value), "%f", work_seconds);
+	setenv("SDEI_WORK_SECONDS", value, 1);
+}
+
+static int print_slowness(void)
+{
+	const char *seconds = getenv("SDEI_WORK_SECONDS");
+
+	work_seconds = seconds ? atof(seconds) : 0;
+	printf("%.0f\n", slowness_now() * 100);
+	return 0;
+}
+
 /* Forward complete lines, and a last incomplete one when @end. */
 static size_t forward(char *buf, size_t len, int end, int echo)
 {
@@ -312,7 +408,7 @@ static size_t forward(char *buf, size_t len, int end, int echo)
 static void run(const char *name, int seconds, char **argv, int echo)
 {
 	static char buf[65536];
-	double start = now(), deadline = start + seconds;
+	struct patience p = { .start = now(), .counted = now(), .slowness = slowness };
 	int pipefd[2], status = 0, timeout = 0, gone = 0;
 	size_t len = 0;
 	pid_t pid;
@@ -340,12 +436,12 @@ static void run(const char *name, int seconds, char **argv, int echo)
 	fcntl(pipefd[0], F_SETFL, O_NONBLOCK);
 
 	for (;;) {
-		struct pollfd p = { .fd = pipefd[0], .events = POLLIN };
+		struct pollfd in = { .fd = pipefd[0], .events = POLLIN };
 		ssize_t n;
 
 		if (!gone && waitpid(pid, &status, WNOHANG) == pid)
 			gone = 1;
-		poll(&p, 1, gone ? 0 : 50);
+		poll(&in, 1, gone ? 0 : 50);
 		n = read(pipefd[0], buf + len, sizeof(buf) - len);
 		if (n > 0) {
 			len = forward(buf, len + n, len + n == sizeof(buf), echo);
@@ -356,7 +452,7 @@ static void run(const char *name, int seconds, char **argv, int echo)
 			break;
 		if (n == 0)
 			usleep(1000);
-		if (now() > deadline) {
+		if (is_over(&p, name, seconds)) {
 			timeout = 1;
 			kill(-pid, SIGKILL);
 			waitpid(pid, &status, 0);
@@ -369,9 +465,11 @@ static void run(const char *name, int seconds, char **argv, int echo)
 	forward(buf, len, 1, echo);
 	close(pipefd[0]);
 
-	report("took %s %.1f", name, now() - start);
+	report("took %s %.1f", name, now() - p.start);
 	if (timeout)
-		report("end %s timeout %d", name, seconds);
+		report("end %s timeout not done after %.0f s, which count as %.0f s on an idle machine: it hangs, or this one, %.1f times slower, is too slow. Try again with less beside it, or with SDEI_PATIENCE=%.0f",
+		       name, p.counted - p.start, p.spent, (p.counted - p.start) / p.spent,
+		       patience * 3);
 	else if (WIFSIGNALED(status))
 		report("end %s signal %d", name, WTERMSIG(status));
 	else
@@ -455,12 +553,15 @@ static char *word(char **rest)
 	return w;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t n;
 	FILE *job;
+
+	if (argc == 2 && !strcmp(argv[1], "slowness"))
+		return print_slowness();
 
 	mount_all();
 	setenv("PATH", "/t:/bin:/sbin:/usr/bin:/usr/sbin", 1);
@@ -478,23 +579,27 @@ int main(void)
 	if (!job)
 		give_up("/job");
 	while ((n = getline(&line, &size, job)) > 0) {
-		char *rest = line, *what, *argv[MAX_ARGS + 1];
-		int argc = 0;
+		char *rest = line, *what, *args[MAX_ARGS + 1];
+		int nr = 0;
 
 		line[strcspn(line, "\n")] = '\0';
 		what = word(&rest);
 		if (!strcmp(what, "mode")) {
 			check_mode(word(&rest));
+		} else if (!strcmp(what, "slow")) {
+			double percent = atof(word(&rest));
+
+			set_slowness(percent / 100, atof(word(&rest)));
 		} else if (!strcmp(what, "path")) {
 			choose_path(word(&rest));
 		} else if (!strcmp(what, "test")) {
 			char *name = word(&rest);
 			int seconds = atoi(word(&rest));
 
-			while (argc < MAX_ARGS && *(argv[argc] = word(&rest)))
-				argc++;
-			argv[argc] = NULL;
-			run(name, seconds, argv, 0);
+			while (nr < MAX_ARGS && *(args[nr] = word(&rest)))
+				nr++;
+			args[nr] = NULL;
+			run(name, seconds, args, 0);
 		} else if (!strcmp(what, "run")) {
 			char *name = word(&rest);
 			int seconds = atoi(word(&rest));

@@ -64,6 +64,89 @@ watched() (
 	fi
 	kill $ticker 2>/dev/null || :
 )
+
+# --- time
+#
+# A time-out is for what hangs, and its seconds are of an idle machine. So when they are
+# over, they are looked at again: each counts as much less as this machine was slower
+# meanwhile. SDEI_PATIENCE multiplies them besides.
+SDEI_PATIENCE=${SDEI_PATIENCE:-1}
+case $SDEI_PATIENCE in
+''|0|*[!0-9]*)	die "SDEI_PATIENCE=$SDEI_PATIENCE is to be a whole number, by which all time-outs are multiplied." ;;
+esac
+export SDEI_PATIENCE
+
+# slowness: how long a fixed piece of work takes now, in percent of the 0.45 s that it
+# takes on the machine that all seconds were chosen on; 100 at least
+slowness() {
+	slowness_start=$(date +%s%N)
+	# shellcheck disable=SC2016
+	dash -c 'n=0; while [ $n -lt 400000 ]; do n=$((n + 1)); done'
+	slowness_percent=$((($(date +%s%N) - slowness_start) / 4500000))
+	[ $slowness_percent -ge 100 ] || slowness_percent=100
+	echo $slowness_percent
+}
+
+# factor PERCENT: 3.6 for 365
+factor() { echo "$(($1 / 100)).$(($1 % 100 / 10))"; }
+
+too_slow='' lost=''
+# within SECONDS COMMAND...: its exit status, or 124 if it was not done in time and
+# had to be ended; $too_slow says so, then. $machine_slow is how slow it is, if the
+# caller knows it already. Lines "lost WHAT SECONDS" of the file $lost are heeded: for
+# who waits within the command, so many seconds have not counted.
+within() {
+	within_seconds=$1
+	shift
+	within_late=$(mktemp)
+	# In a process group of its own, so that all of it can be ended; not in a session
+	# of its own, which Linux would give a share of the processors for itself
+	timeout 0 "$@" & within_pid=$!
+	watch_over $within_pid $((within_seconds * SDEI_PATIENCE)) "${machine_slow:-$(slowness)}" "$within_late" &
+	within_status=0
+	wait $within_pid || within_status=$?
+	if [ -s "$within_late" ]; then
+		too_slow=$(cat "$within_late")
+		within_status=124
+	fi
+	rm -f "$within_late"
+	return $within_status
+}
+
+# It ends when the command has, and ends the command when the caller has.
+watch_over() {	# PID SECONDS PERCENT FILE
+	exec > /dev/null 2>&1 8>&- 9>&-
+	trap '' TERM
+	watch_start=$(date +%s) watch_counted=0 watch_spent=0 watch_last=$3
+	while kill -0 "$1" && kill -0 $$; do
+		sleep 1
+		watch_passed=$(($(date +%s) - watch_start))
+		# Should all seconds since the last look count, when would its time be up?
+		[ $watch_passed -ge $((watch_counted + 10)) ] || continue
+		[ $watch_passed -ge $((watch_counted + $2 - watch_spent)) ] || continue
+		watch_now=$(slowness)
+		watch_spent=$((watch_spent + (watch_passed - watch_counted) * 200 / (watch_last + watch_now)))
+		watch_counted=$watch_passed watch_last=$watch_now
+		watch_lost=$(awk '$1 == "lost" { s += $3 } END { printf "%d", s }' "${lost:-/dev/null}")
+		[ $watch_spent -le $((watch_passed - ${watch_lost:-0})) ] ||
+			watch_spent=$((watch_passed - watch_lost))
+		[ $watch_spent -ge "$2" ] || continue
+		late $watch_passed $watch_spent > "$4"
+		break
+	done
+	kill -- "-$1" || return
+	sleep 5
+	kill -KILL -- "-$1"
+}
+late() {	# SECONDS COUNTED
+	echo "not done after $1 s, which count as $2 s on an idle machine: it hangs, or this one, $(factor $(($1 * 100 / $2))) times slower, is too slow. Try again with less beside it, or with SDEI_PATIENCE=$((SDEI_PATIENCE * 3))"
+}
+
+# Busy loops beside whatever this is (harness/load), if it is to have them
+if [ -n "${SDEI_LOAD-}" ] && [ -z "${SDEI_LOADED-}" ]; then
+	exec "$HARNESS/load" "$SDEI_LOAD" "$0" "$@"
+fi
+
 export CCACHE_DIR="${CCACHE_DIR:-$SDEI_CACHE/ccache}"
 # The selftests are compiled with absolute paths, which differ between clones.
 export CCACHE_BASEDIR="$TOP" CCACHE_NOHASHDIR=1

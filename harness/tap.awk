@@ -2,7 +2,7 @@
 # Judge one program of ours: every TAP line is a check, a skip is a failure
 # unless it is expected, and so are a plan that is not fulfilled and an exit
 # status that is not 0.
-# where: "MODE PROGRAM"; outcome: "exit N", "signal N", "timeout N", "host WHY";
+# where: "MODE PROGRAM"; outcome: "exit N", "signal N", "timeout WHY", "host WHY";
 # skips: "TEST WHY", the tests that are expected to be skipped
 BEGIN {
 	skips_test = skips_why = skips
@@ -37,6 +37,8 @@ END {
 	split(outcome, o)
 	if (outcome == "exit 4")
 		say("fail", "skipped as a whole")
+	else if (o[1] == "timeout")
+		say("fail", substr(outcome, 9))
 	else if (outcome != "exit 0" && !(o[1] == "exit" && bad))
 		say("fail", "ended with " outcome)
 	else if (plan && ran != plan)
