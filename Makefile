@@ -21,7 +21,12 @@ FILES ?= 20
 LOOKS ?= 400
 RESETS ?= 10
 GUEST ?=
+LOAD ?=
 export BASE
+# The scripts run beside so many busy loops (harness/lib.sh).
+ifneq ($(LOAD),)
+export SDEI_LOAD := $(LOAD)
+endif
 
 # Our variables are not kbuild's: M= would make it build a module.
 MAKEOVERRIDES =
@@ -66,6 +71,9 @@ help:
 	@echo 'make docs-check    the documentation, with Sphinx'
 	@echo 'make bases-test    what becomes of the mainline base once Debian has gone on, with made-up kernels'
 	@echo 'make kernel        build the host kernel and the selftests only'
+	@echo 'make ... LOAD=6    any of these beside as many busy loops: no verdict depends on speed'
+	@echo '                   (time-outs are in seconds of an idle machine;'
+	@echo '                   SDEI_PATIENCE=3 in the environment: three times as many)'
 	@echo 'make setup         install the Debian packages that all this needs'
 	@echo 'make clean         remove build/ (downloads and compiler results stay in the cache)'
 
