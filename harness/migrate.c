@@ -53,8 +53,9 @@
 #define CRITICAL_PRIORITY 1
 #define RAM_BASE	0x40000000UL	/* -machine virt */
 #define RAM_SIZE	(64UL << 20)
+#define CONSOLES	"/tmp/consoles"
 #ifndef PATIENCE
-#define PATIENCE	300		/* seconds; only if it never comes */
+#define PATIENCE	600		/* seconds of an idle machine; only if it never comes */
 #endif
 
 /* guest/sdei_storm.c has the same. */
@@ -125,6 +126,55 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/*
+ * Whoever waits has PATIENCE seconds. When they are over, each counts as much less as
+ * this machine was slower than an idle one, which init tells (harness/init.c).
+ */
+struct wait {
+	double start, counted;		/* up to here */
+	double spent;			/* so many count */
+	double slow;			/* in percent */
+};
+
+static double from_environment(const char *name, double otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? atof(value) : otherwise;
+}
+
+static struct wait wait_from_now(void)
+{
+	return (struct wait){ .start = now(), .counted = now(),
+			      .slow = from_environment("SDEI_SLOW", 100) };
+}
+
+static bool too_late(struct wait *w)
+{
+	double user = from_environment("SDEI_PATIENCE", 1), slow = 100;
+	double passed = now() - w->counted;
+	FILE *init;
+
+	if (passed < PATIENCE * user - w->spent || passed < 5)
+		return false;
+	init = popen("/init slowness", "r");
+	if (init) {
+		if (fscanf(init, "%lf", &slow) != 1)
+			slow = 100;
+		pclose(init);
+	}
+	w->counted += passed;
+	w->spent += passed * 200 / (w->slow + slow);
+	w->slow = slow;
+	if (w->spent < PATIENCE * user)
+		return false;
+	passed = w->counted - w->start;
+	printf("late: not after %.0f s, which count as %.0f s on an idle machine: it never comes, or this one, %.1f times slower, is too slow; try again with less beside it, or with SDEI_PATIENCE=%.0f\n",
+	       passed, w->spent, passed / w->spent, user * 3);
+	fflush(stdout);
+	return true;
 }
 
 static void nap(void)
@@ -356,7 +406,7 @@ static void start_vm(struct vm *vm, const char *name, const char *incoming, bool
 		      "-chardev", console, "-device", "virtconsole,chardev=console",
 		      "-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control",
 		      "-kernel", "Image", "-initrd", "initramfs.cpio",
-		      "-append", "console=hvc0 panic=-1",
+		      "-append", "console=hvc0 panic=-1 rcupdate.rcu_cpu_stall_suppress=1",
 		      incoming ? "-incoming" : NULL, incoming, NULL);
 		_exit(127);
 	}
@@ -377,6 +427,21 @@ static void start_vm(struct vm *vm, const char *name, const char *incoming, bool
 	close(fd);
 }
 
+/* What the guest's kernel said is judged at the end (harness/migrate-run). */
+static void keep_console(struct vm *vm)
+{
+	static char buf[1 << 16];
+	int from = open(vm->console, O_RDONLY | O_CLOEXEC);
+	int to = open(CONSOLES, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	ssize_t n;
+
+	while (from >= 0 && (n = read(from, buf, sizeof(buf))) > 0)
+		if (write(to, buf, n) != n)
+			die("%s: %s", CONSOLES, strerror(errno));
+	close(from);
+	close(to);
+}
+
 static void end_vm(struct vm *vm)
 {
 	int status;
@@ -384,6 +449,7 @@ static void end_vm(struct vm *vm)
 	qmp(vm, "{\"execute\": \"quit\"}\n");
 	fclose(vm->answers);
 	waitpid(vm->pid, &status, __WALL);
+	keep_console(vm);
 	for (int i = 0; i < NR_VCPUS; i++)
 		close(vm->vcpu[i]);
 	close(vm->keyboard);
@@ -420,9 +486,9 @@ static bool heard(struct vm *vm, const char *text, const char *or, char *line, s
 static bool wait_to_hear(struct vm *vm, const char *text, const char *or, char *line,
 			 size_t size)
 {
-	double end = now() + PATIENCE;
+	struct wait wait = wait_from_now();
 
-	while (now() < end) {
+	while (!too_late(&wait)) {
 		if (heard(vm, text, or, line, size))
 			return true;
 		nap();
@@ -441,7 +507,7 @@ static struct {
 	unsigned long at;		/* its address */
 	uint64_t injected[NR_VCPUS];	/* in this life of the guest */
 	uint64_t total;
-	double when[NR_VCPUS];
+	struct wait wait[NR_VCPUS];
 	char wrong[128];
 } injector = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -461,14 +527,14 @@ static void inject_into(int dev, int cpu)
 	if (handled > injector.injected[cpu]) {
 		wrong("more handlers than injections", cpu, handled);
 	} else if (handled < injector.injected[cpu]) {
-		if (now() - injector.when[cpu] > PATIENCE)
+		if (too_late(&injector.wait[cpu]))
 			wrong("not handled", cpu, handled);
 		return;
 	}
 	/* The count goes first: the handler is faster than this thread. */
 	injector.injected[cpu]++;
 	injector.total++;
-	injector.when[cpu] = now();
+	injector.wait[cpu] = wait_from_now();
 	snprintf(op, sizeof(op), "inject %d %i", injector.vm->vcpu[cpu], CRITICAL);
 	if (write(dev, op, strlen(op)) < 0)
 		wrong(strerror(errno), cpu, handled);
@@ -503,7 +569,7 @@ static void inject_in(struct vm *vm)
 	injector.vm = vm;
 	injector.board = (void *)(vm->ram + injector.at - RAM_BASE);
 	for (int i = 0; i < NR_VCPUS; i++)
-		injector.when[i] = now();
+		injector.wait[i] = wait_from_now();
 	if (injector.board->magic != BOARD_MAGIC)
 		die("there is no board at %#lx", injector.at);
 	pthread_mutex_unlock(&injector.lock);
@@ -532,7 +598,7 @@ static void new_life(struct vm *vm)
 static bool gets_on(void)
 {
 	uint64_t rounds[NR_VCPUS], injected[NR_VCPUS];
-	double end = now() + PATIENCE;
+	struct wait wait = wait_from_now();
 
 	for (int i = 0; i < NR_VCPUS; i++) {
 		rounds[i] = injector.board->cpu[i].rounds;
@@ -542,7 +608,7 @@ static bool gets_on(void)
 		if (injector.board->cpu[i].rounds > rounds[i] + 1 &&
 		    injector.board->cpu[i].critical > injected[i])
 			i++;
-		else if (now() > end)
+		else if (too_late(&wait))
 			return false;
 	}
 	return true;
@@ -572,16 +638,16 @@ static void say_why(struct vm *vm)
 /* The storm is over, for now: what has the guest to say? */
 static void judge(struct vm *vm, const char *after)
 {
-	double end = now() + PATIENCE;
+	struct wait wait = wait_from_now();
 	uint64_t injected = 0, handled = 0;
 	char line[256] = "no answer";
 
 	pause_injector();
-	for (int i = 0; i < NR_VCPUS && now() < end; ) {
+	for (int i = 0; i < NR_VCPUS; nap()) {
 		if (injector.board->cpu[i].critical >= injector.injected[i])
 			i++;
-		else
-			nap();
+		else if (too_late(&wait))
+			break;
 	}
 
 	dprintf(vm->keyboard, "books\n");
@@ -616,11 +682,11 @@ static void judge(struct vm *vm, const char *after)
 
 static bool wait_for_migration(struct vm *vm, const char *status)
 {
-	double end = now() + PATIENCE;
+	struct wait wait = wait_from_now();
 	char want[64];
 
 	snprintf(want, sizeof(want), "\"status\": \"%s\"", status);
-	while (now() < end) {
+	while (!too_late(&wait)) {
 		const char *answer = qmp(vm, "{\"execute\": \"query-migrate\"}\n");
 
 		if (answer && strstr(answer, want))
@@ -660,9 +726,9 @@ static bool send_away(struct vm *vm, const char *uri, const char *outcome)
 
 static bool wait_until_running(struct vm *vm)
 {
-	double end = now() + PATIENCE;
+	struct wait wait = wait_from_now();
 
-	while (now() < end) {
+	while (!too_late(&wait)) {
 		const char *answer = qmp(vm, "{\"execute\": \"query-status\"}\n");
 
 		if (answer && strstr(answer, "\"running\": true"))
