@@ -2961,7 +2961,7 @@ static bool multi_run(uint64_t seed, uint64_t nr, unsigned int nr_cpus)
 
 static uint64_t option_seed = 1;
 
-/* What gets stuck is a failure, too: nobody's clock has moved for long. */
+/* What gets stuck is a failure, too: nobody's clock has moved for five minutes. */
 static void watchdog(int sig)
 {
 	static uint64_t last;
@@ -2970,7 +2970,7 @@ static void watchdog(int sig)
 
 	strikes = watched && now == last ? strikes + 1 : 0;
 	last = now;
-	if (strikes == 12) {
+	if (strikes == 30) {
 		if (watched->concurrent)
 			print_progress(watched);
 		else
