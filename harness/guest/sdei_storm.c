@@ -51,7 +51,7 @@
 
 #include "sdei_guest.h"
 
-#define PATIENCE	(60ULL * NSEC_PER_SEC)	/* only if it never comes */
+#define PATIENCE	(300ULL * NSEC_PER_SEC)	/* only if it never comes */
 
 static unsigned int critical;
 module_param(critical, uint, 0444);
