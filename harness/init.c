@@ -10,6 +10,8 @@
  *
  * /job, one directive a line:
  *	mode vhe|nvhe|protected|any	the KVM mode that is expected
+ *	keep vm|perf...			from here on, there is a VM, a perf event
+ *					of a task (see keep_a_vm())
  *	test NAME SECONDS PROGRAM [ARGUMENT]...
  *	run NAME SECONDS COMMAND LINE	the same through the shell, shown on the
  *					console as well
@@ -51,12 +53,14 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/kvm.h>
+#include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define MAX_ARGS	64
@@ -224,6 +228,21 @@ static void check_mode(const char *want)
 	power_off();
 }
 
+/* Cut the next word off *@rest. */
+static char *word(char **rest)
+{
+	char *w;
+
+	while (isspace((unsigned char)**rest))
+		(*rest)++;
+	w = *rest;
+	while (**rest && !isspace((unsigned char)**rest))
+		(*rest)++;
+	if (**rest)
+		*(*rest)++ = '\0';
+	return w;
+}
+
 /* harness/boot has the first start alone. */
 static void start_other_cpus(void)
 {
@@ -237,13 +256,17 @@ static void start_other_cpus(void)
 }
 
 /*
- * Keep a VM, which does nothing. The kernel patches its own scheduler whenever
- * there is a first VM or none any more (preempt_notifier_key). QEMU before 8.1
- * has a race there: a CPU that translates the patched code at that moment may
- * keep the old one, and then runs a vCPU that is not loaded, which ends in an
- * endless loop at EL2, or in a warning. So there is always a VM, and when the
- * first one is created, no other CPU has started yet. (To take them away for it is no
- * way: on a machine that is very slow, the kernel complains of CPUs that go.)
+ * Keep a VM, which does nothing, and a perf event of a task, which counts nothing.
+ * The kernel patches its own scheduler whenever there is a first one or none any
+ * more (preempt_notifier_key, perf_sched_events). QEMU before 8.1 has a race there:
+ * a CPU that translates the patched code at that moment may keep the old one. Then
+ * it runs a vCPU that is not loaded, which ends in an endless loop at EL2, or in a
+ * warning; or, as it seems, the perf events of a task stay on the CPU that it has left,
+ * of which ctx_sched_in() or what that calls warns. A vCPU whose guest has a PMU is such
+ * a task. So there always is one of each, and when they are created, no other CPU has
+ * started yet.
+ * (To take CPUs away for it is no way: on a machine that is very slow, the kernel
+ * complains of CPUs that go.)
  */
 static void keep_a_vm(void)
 {
@@ -252,6 +275,35 @@ static void keep_a_vm(void)
 	/* Tests say so themselves where there is no KVM. */
 	if (kvm >= 0 && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
 		give_up("KVM_CREATE_VM");
+}
+
+static void keep_a_perf_event(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+	};
+
+	/* ENOSYS: a kernel without perf events */
+	if (syscall(SYS_perf_event_open, &attr, 0, -1, -1,
+		    PERF_FLAG_FD_CLOEXEC) < 0 && errno != ENOSYS)
+		give_up("perf_event_open");
+}
+
+static void keep(char *what)
+{
+	for (char *w; *(w = word(&what)); ) {
+		if (!strcmp(w, "vm")) {
+			keep_a_vm();
+		} else if (!strcmp(w, "perf")) {
+			keep_a_perf_event();
+		} else {
+			errno = EINVAL;
+			give_up(w);
+		}
+	}
 	start_other_cpus();
 }
 
@@ -535,21 +587,6 @@ static void shell(void)
 		;
 }
 
-/* Cut the next word off *@rest. */
-static char *word(char **rest)
-{
-	char *w;
-
-	while (isspace((unsigned char)**rest))
-		(*rest)++;
-	w = *rest;
-	while (**rest && !isspace((unsigned char)**rest))
-		(*rest)++;
-	if (**rest)
-		*(*rest)++ = '\0';
-	return w;
-}
-
 int main(int argc, char **argv)
 {
 	char *line = NULL;
@@ -570,8 +607,6 @@ int main(int argc, char **argv)
 	sethostname("host", 4);
 	verdict = open_port("verdict");
 
-	keep_a_vm();
-
 	job = fopen("/job", "re");
 	if (!job)
 		give_up("/job");
@@ -583,6 +618,8 @@ int main(int argc, char **argv)
 		what = word(&rest);
 		if (!strcmp(what, "mode")) {
 			check_mode(word(&rest));
+		} else if (!strcmp(what, "keep")) {
+			keep(rest);
 		} else if (!strcmp(what, "slow")) {
 			double percent = atof(word(&rest));
 
