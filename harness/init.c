@@ -243,15 +243,15 @@ static char *word(char **rest)
 	return w;
 }
 
-/* harness/boot has the first start alone. */
-static void start_other_cpus(void)
+/* All CPUs but the first */
+static void other_cpus(const char *online)
 {
 	for (int cpu = 1; cpu < MAX_CPUS; cpu++) {
 		char path[64];
 
 		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
 			 cpu);
-		write_file(path, "1");
+		write_file(path, online);
 	}
 }
 
@@ -263,10 +263,10 @@ static void start_other_cpus(void)
  * it runs a vCPU that is not loaded, which ends in an endless loop at EL2, or in a
  * warning; or, as it seems, the perf events of a task stay on the CPU that it has left,
  * of which ctx_sched_in() or what that calls warns. A vCPU whose guest has a PMU is such
- * a task. So there always is one of each, and when they are created, no other CPU has
- * started yet.
- * (To take CPUs away for it is no way: on a machine that is very slow, the kernel
- * complains of CPUs that go.)
+ * a task. So there always is one of each, and while they are created, there is no other
+ * CPU: harness/boot has the first one start alone. (On a machine that is very slow, the
+ * kernel complains of CPUs that go.) In protected mode, CPUs that have not started then
+ * never do, and are taken away here.
  */
 static void keep_a_vm(void)
 {
@@ -294,6 +294,7 @@ static void keep_a_perf_event(void)
 
 static void keep(char *what)
 {
+	other_cpus("0");
 	for (char *w; *(w = word(&what)); ) {
 		if (!strcmp(w, "vm")) {
 			keep_a_vm();
@@ -304,7 +305,7 @@ static void keep(char *what)
 			give_up(w);
 		}
 	}
-	start_other_cpus();
+	other_cpus("1");
 }
 
 #define HVC_EVENT	"/sys/kernel/tracing/events/kvm/kvm_hvc_arm64/"
