@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPU 1 goes into its handler of SDEI event 0, and never comes back. Load it on
- * another CPU. With off=1, the machine is switched off then, by PSCI: Linux' own
- * way there waits for CPU 1, to have it unregister its events.
+ * A CPU goes into its handler of SDEI event 0, and never comes back.
+ *
+ *	insmod sdei_park.ko [cpu=1] [off=1 | crash=1]
+ *
+ * Load it on another CPU, or it never returns. With off=1, the machine is
+ * switched off then, by PSCI: Linux' own way there waits for the CPU, to have it
+ * unregister its events. With crash=1, the handler panics instead; that may be
+ * on the CPU which loads the module, too.
  *
  * Where event 0 belongs to the kernel itself (CONFIG_ARM_SDEI_NMI), it is taken
  * away from there.
@@ -20,19 +25,28 @@
 
 #include "sdei_guest.h"
 
-#define PARKED_CPU	1
+static unsigned int cpu = 1;
+module_param(cpu, uint, 0444);
+MODULE_PARM_DESC(cpu, "the CPU, if not 1");
 
 static bool off;
 module_param(off, bool, 0444);
-MODULE_PARM_DESC(off, "switch the machine off when CPU 1 is parked");
+MODULE_PARM_DESC(off, "switch the machine off when the CPU is parked");
+
+static bool crash;
+module_param(crash, bool, 0444);
+MODULE_PARM_DESC(crash, "panic in the handler");
 
 static bool parked;
 
 static int park_handler(u32 event, struct pt_regs *regs, void *arg)
 {
 	/* A backtrace is asked of the others, too. */
-	if (smp_processor_id() != PARKED_CPU)
+	if (smp_processor_id() != cpu)
 		return 0;
+
+	if (crash)
+		panic("CPU %u panics in its handler", cpu);
 
 	smp_store_release(&parked, true);
 	for (;;)
@@ -65,15 +79,15 @@ static int __init sdei_park_init(void)
 	if (!ret)
 		ret = event_enable(SOFTWARE_EVENT);
 	if (!ret)
-		ret = smp_call_function_single(PARKED_CPU, read_mpidr, &mpidr, true);
+		ret = smp_call_function_single(cpu, read_mpidr, &mpidr, true);
 	if (ret)
 		return ret;
 
 	arm_smccc_1_1_hvc(EVENT_SIGNAL, SOFTWARE_EVENT, mpidr, &res);
-	pr_info("EVENT_SIGNAL to CPU %d: %ld\n", PARKED_CPU, res.a0);
+	pr_info("EVENT_SIGNAL to CPU %u: %ld\n", cpu, res.a0);
 	while (!smp_load_acquire(&parked))
 		msleep(1);
-	pr_info("CPU %d is in its handler, and stays there\n", PARKED_CPU);
+	pr_info("CPU %u is in its handler, and stays there\n", cpu);
 	if (off)
 		arm_smccc_1_1_hvc(PSCI_0_2_FN_SYSTEM_OFF, &res);
 
