@@ -11,7 +11,7 @@
  * kernel's client for SDEI has come up. What can only be found out by changing
  * it is changed back.
  *
- * Nothing of the module stays: insmod always fails.
+ * Nothing of the module stays: insmod always fails (and may try twice).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
