@@ -16,6 +16,10 @@
  *	insmod sdei_storm.ko [critical=EVENT] [take=1]
  *	cat /sys/kernel/debug/sdei_storm	stop the storm, and show the books
  *	echo 1 > /sys/kernel/debug/sdei_storm	go on (0: stop)
+ *	cat /sys/kernel/debug/sdei_storm_now	what the handlers have interrupted so far
+ *
+ * It pauses while the machine hibernates, from before anything is frozen, and stops
+ * before a reboot.
  *
  * The last line of the books is "sound: ..." or "FAILED: ..."; the first failure
  * is in the kernel's log at once.  If event 0 belongs to the kernel itself
@@ -43,6 +47,7 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/smp.h>
+#include <linux/suspend.h>
 #include <linux/timekeeping.h>
 
 #include <asm/cputype.h>
@@ -118,6 +123,8 @@ static struct board {
  * @seen:	@begun as the latest handler found it
  * @sent:	signals by it
  * @nested:	critical handlers that interrupted a normal one
+ * @user:	normal handlers that interrupted user space
+ * @stepped:	of these, such as interrupted a process that was single-stepped
  * @mpidr:	what it is called
  * @random:	state of the thread's generator
  * @random_nmi:	and of that of the handlers
@@ -132,6 +139,8 @@ struct storm_cpu {
 	u64 seen;
 	u64 sent;
 	u64 nested;
+	u64 user;
+	u64 stepped;
 	u64 mpidr;
 	u64 random;
 	u64 random_nmi;
@@ -257,6 +266,11 @@ static int normal_handler(u32 event, struct pt_regs *regs, void *arg)
 
 	set_state(cpu, STATE_NORMAL);
 	WRITE_ONCE(board->cpu[cpu].normal, entries);
+	if (user_mode(regs)) {
+		WRITE_ONCE(me->user, me->user + 1);
+		if (test_thread_flag(TIF_SINGLESTEP))
+			WRITE_ONCE(me->stepped, me->stepped + 1);
+	}
 	smp_store_release(&me->seen, begun);	/* after the count of handlers */
 	dawdle(me);
 	clear_state(cpu, STATE_NORMAL);
@@ -552,7 +566,7 @@ static void stop_storm(void)
 
 static int storm_show(struct seq_file *m, void *unused)
 {
-	u64 sent = 0, entries = 0, rounds = 0, criticals = 0, nested = 0;
+	u64 sent = 0, entries = 0, rounds = 0, criticals = 0, nested = 0, user = 0, stepped = 0;
 	unsigned int cpu;
 
 	stop_storm();
@@ -572,6 +586,8 @@ static int storm_show(struct seq_file *m, void *unused)
 		rounds += board->cpu[cpu].rounds;
 		criticals += board->cpu[cpu].critical;
 		nested += c->nested;
+		user += c->user;
+		stepped += c->stepped;
 	}
 	print_failure();
 
@@ -583,8 +599,8 @@ static int storm_show(struct seq_file *m, void *unused)
 		seq_printf(m, "sound: %llu signals, none refused; event 0 is the kernel's own, its handlers are not counted\n",
 			   sent);
 	else
-		seq_printf(m, "sound: %llu signals, %llu handlers, the books checked %llu times; critical %llu, of which %llu nested\n",
-			   sent, entries, rounds, criticals, nested);
+		seq_printf(m, "sound: %llu signals, %llu handlers, the books checked %llu times; critical %llu, of which %llu nested; %llu interrupted user space, %llu a single step there\n",
+			   sent, entries, rounds, criticals, nested, user, stepped);
 
 	return 0;
 }
@@ -593,6 +609,19 @@ static int storm_open(struct inode *inode, struct file *file)
 {
 	return single_open(file, storm_show, NULL);
 }
+
+static int now_show(struct seq_file *m, void *unused)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		seq_printf(m, "CPU %u: handlers %llu, in user space %llu, single-stepped %llu\n",
+			   cpu, normal_entries(cpu), READ_ONCE(storm[cpu].user),
+			   READ_ONCE(storm[cpu].stepped));
+
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(now);
 
 static ssize_t storm_write(struct file *file, const char __user *ubuf,
 			   size_t count, loff_t *ppos)
@@ -631,6 +660,30 @@ static int storm_reboot(struct notifier_block *nb, unsigned long action, void *d
 
 static struct notifier_block storm_reboot_nb = {
 	.notifier_call	= storm_reboot,
+	.priority	= INT_MAX,
+};
+
+/* And before hibernation has CPUs and devices frozen, which does the same */
+static int storm_pm(struct notifier_block *nb, unsigned long action, void *data)
+{
+	static bool paused;
+
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		paused = storm_state;
+		stop_storm();
+		break;
+	case PM_POST_HIBERNATION:
+		if (paused)
+			start_storm();
+		break;
+	}
+
+	return NOTIFY_OK;
+}
+
+static struct notifier_block storm_pm_nb = {
+	.notifier_call	= storm_pm,
 	.priority	= INT_MAX,
 };
 
@@ -709,7 +762,9 @@ static int __init storm_init(void)
 	/* Handlers are in here from now on: there is no way back. */
 	__module_get(THIS_MODULE);
 	register_reboot_notifier(&storm_reboot_nb);
+	register_pm_notifier(&storm_pm_nb);
 	debugfs_create_file("sdei_storm", 0600, NULL, NULL, &storm_fops);
+	debugfs_create_file("sdei_storm_now", 0400, NULL, NULL, &now_fops);
 
 	err = start_storm();
 	if (err)
