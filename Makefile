@@ -21,6 +21,7 @@ FILES ?= 20
 LOOKS ?= 400
 RESETS ?= 10
 GUEST ?=
+SHORT ?=
 LOAD ?=
 export BASE
 # The scripts run beside so many busy loops (harness/lib.sh).
@@ -62,7 +63,9 @@ help:
 	@echo 'make qemu-series   the series for QEMU 10.0 (QEMU=tree: for your own tree)'
 	@echo 'make qemu-series-check  build and check every step of it'
 	@echo 'make test-guest    Linux guests: wedged, dumped, suspended, rebooted ... (T=scenario;'
-	@echo '                   GUEST=mainline: only that one; LONG=1: 200 CPU off/on cycles)'
+	@echo '                   GUEST=mainline: only that one, or debian, debian-cloud, debian-rt,'
+	@echo '                   debian-backports: its kernels, as they are; LONG=1: 200 CPU off/on'
+	@echo '                   cycles; SHORT=1: what continuous integration runs)'
 	@echo 'make test-mainline our tests on the mainline kernel, in short (make test BASE=mainline: all)'
 	@echo 'make qemu-test     its qtest, on the patched kernel and on the unpatched one'
 	@echo 'make migrate       a guest amid a storm of events: migrated, stopped, reset, its books judged'
@@ -129,7 +132,7 @@ qemu-series-check: setup
 	@harness/qemu-series check
 
 test-guest: setup
-	@harness/guest-test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(GUEST),-g '$(GUEST)') $(if $(LONG),-l)
+	@harness/guest-test $(if $(T),-t '$(T)') $(if $(M),-m '$(M)') $(if $(GUEST),-g '$(GUEST)') $(if $(LONG),-l) $(if $(SHORT),-s)
 
 test-mainline: setup
 	@BASE=mainline harness/test -s -m 'vhe nvhe'
